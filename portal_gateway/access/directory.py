@@ -1,0 +1,82 @@
+"""The configured portals, each with what its routes need, and the one way into them.
+
+Invariants (DESIGN section 4): a link is minted only for the identity that this request proved (rule 3), only after an
+explicit yes (rule 4), afresh for each response; when acting on a decision fails, the decision is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portal_gateway.access.service import AccessService, Decision
+from portal_gateway.errors import AccessDenied, ChoiceNeeded, GatewayError, UnknownPortal, VendorUnavailable
+from portal_gateway.models import Access, EndUser, Verdict
+from portal_gateway.observe.events import Events
+from portal_gateway.providers.base import Provider, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """One configured portal."""
+
+    name: str
+    label: str
+    provider: Provider
+    referrer_policy: str
+
+
+class Directory:
+    """Looks portals up, asks for access and mints."""
+
+    def __init__(self, portals: Mapping[str, Portal], access: AccessService, events: Events) -> None:
+        self._portals = dict(portals)
+        self._access = access
+        self._events = events
+
+    @property
+    def portals(self) -> tuple[Portal, ...]:
+        return tuple(self._portals.values())
+
+    def find(self, name: str) -> Portal:
+        """Raises UnknownPortal."""
+        try:
+            return self._portals[name]
+        except KeyError:
+            raise UnknownPortal("there is no portal of that name") from None
+
+    def peek(self, portal: str, user: EndUser) -> Access | None:
+        """The decision if it is at hand, without waiting."""
+        return self._access.peek(portal, user)
+
+    async def decide(self, portal: Portal, user: EndUser) -> Decision:
+        """The decision for showing things. Never raises."""
+        return await self._access.decide(portal.name, user)
+
+    async def require(self, portal: Portal, user: EndUser) -> Decision:
+        """The decision for entering. Raises AccessDenied, IncompleteIdentity, VendorUnavailable."""
+        decision = await self._access.decide(portal.name, user, for_launch=True)
+        access = decision.access
+        if access.verdict is Verdict.GRANTED:
+            return decision
+        if access.verdict is Verdict.DENIED:
+            raise AccessDenied("the vendor gives this user no access", access.reason)
+        portal.provider.subject(user)  # raises when it is the user's data that is missing
+        raise VendorUnavailable("the vendor did not say whether this user has access")
+
+    async def mint(self, portal: Portal, user: EndUser, purpose: Purpose, choice: str | None = None) -> str:
+        """A signed link of this user's own. Raises what `require` and the provider raise."""
+        await self.require(portal, user)
+        try:
+            url = await portal.provider.mint(user, purpose, choice)
+        except ChoiceNeeded:
+            raise
+        except GatewayError as error:
+            self._access.drop(portal.name, user)
+            self._events.refused(portal.name, f"mint_{error.code}")
+            raise
+        self._events.minted(portal.name, purpose)
+        return url
+
+    def forget(self, portal: Portal, user_id: str) -> int:
+        return self._access.forget(portal.name, user_id)

@@ -1,0 +1,122 @@
+"""Selectors compiled to bit masks: each compound of each chain is one bit, each open element carries the bits
+that its descendants (`inherited`) and its children (`below`) are to be tried against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from portal_gateway.html.selectors import Combinator, Compound, Selector
+from portal_gateway.html.tags import Tag
+
+
+class Position(str, Enum):
+    APPEND = "append"
+    PREPEND = "prepend"
+    BEFORE = "before"
+    AFTER = "after"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a snippet goes: at the first match of `selector`, or with `every` at each.
+
+    `breaks_paragraph` says that the snippet starts a block (a div, a list): written inside a p it would end the
+    p, so it is not put there. A link, a span and an iframe do not.
+    """
+
+    selector: Selector
+    position: Position
+    every: bool = False
+    breaks_paragraph: bool = False
+
+
+class Element:
+    """An open element: what the tree rules and the selectors need to know of it.
+
+    `open` says whether it is on the stack; `watchers` holds the targets whose place is its end.
+    """
+
+    __slots__ = ("below", "children", "inherited", "name", "open", "tag", "watchers")
+
+    def __init__(self, name: bytes, tag: Tag) -> None:
+        self.name = name
+        self.tag = tag
+        self.children = 0
+        self.inherited = 0
+        self.below = 0
+        self.open = True
+        self.watchers: list[tuple[int, Position]] = []
+
+
+class CompiledTargets:
+    """Targets digested once, then shared by all responses. Read-only after `__init__`."""
+
+    __slots__ = ("_any_name", "_by_name", "_compounds", "_first", "_found", "_next", "targets")
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = tuple(targets)
+        self._first = 0
+        self._any_name = 0
+        self._by_name: dict[bytes, int] = {}
+        self._compounds: list[Compound] = []
+        self._next: list[tuple[int, Combinator] | None] = []
+        self._found: list[int] = []
+        for index, target in enumerate(self.targets):
+            for chain in target.selector.chains:
+                self._add(chain, index)
+
+    def _add(self, chain: tuple[Compound, ...], target: int) -> None:
+        self._first |= 1 << len(self._compounds)
+        for step, compound in enumerate(chain):
+            bit = 1 << len(self._compounds)
+            last = step == len(chain) - 1
+            if compound.name is None:
+                self._any_name |= bit
+            else:
+                name = compound.name.encode()
+                self._by_name[name] = self._by_name.get(name, 0) | bit
+            self._compounds.append(compound)
+            self._next.append(None if last else (bit << 1, chain[step + 1].combinator))
+            self._found.append(1 << target if last else 0)
+
+    def enter(self, element: Element, parent: Element | None) -> int:
+        """Give `element` its masks; the bits of the targets whose selector matches it."""
+        inherited = parent.inherited if parent else 0
+        active = parent.below if parent else self._first
+        candidates = active & (self._by_name.get(element.name, 0) | self._any_name)
+        children_only = found = 0
+        while candidates:
+            bit = candidates & -candidates
+            candidates ^= bit
+            state = bit.bit_length() - 1
+            if not _accepts(self._compounds[state], element, parent):
+                continue
+            found |= self._found[state]
+            following = self._next[state]
+            if following is None:
+                continue
+            if following[1] is Combinator.CHILD:
+                children_only |= following[0]
+            else:
+                inherited |= following[0]
+        element.inherited = inherited
+        element.below = self._first | inherited | children_only
+        return found
+
+
+def compile_targets(targets: Sequence[Target]) -> CompiledTargets:
+    return CompiledTargets(targets)
+
+
+def _accepts(compound: Compound, element: Element, parent: Element | None) -> bool:
+    if compound.attributes:
+        attributes = element.tag.attributes
+        for test in compound.attributes:
+            actual = attributes.get(test.name)
+            if actual is None or not test.accepts(actual):
+                return False
+    index = parent.children if parent else 1
+    return all(position.accepts(index) for position in compound.positions)

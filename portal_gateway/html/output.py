@@ -1,0 +1,90 @@
+"""What leaves the scanner: the input bytes in order, with marks between, part of it held while a mark is unsure.
+
+A hold begins where an unsure mark stands. It ends in one of two ways: the mark is confirmed, or it is taken out as
+if it had never been; the bytes flow either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+
+class MarkKind(Enum):
+    INSERT = "insert"
+    REPLACE_START = "replace_start"
+    REPLACE_END = "replace_end"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place between two bytes. `target` is the index of the target; what is between REPLACE_START and
+    REPLACE_END is the element to replace, always whole."""
+
+    target: int
+    kind: MarkKind
+
+
+Segment: TypeAlias = bytes | Mark
+
+
+class Output:
+    def __init__(self) -> None:
+        self.buffer = b""
+        self.matched: set[int] = set()
+        self._cut = 0
+        self._segments: list[Segment] = []
+        self._held_from = 0
+        self._holds: dict[Hashable, list[Mark]] = {}
+
+    @property
+    def holding(self) -> bool:
+        return bool(self._holds)
+
+    def has_hold(self, key: Hashable) -> bool:
+        return key in self._holds
+
+    def held_bytes(self) -> int:
+        return sum(len(s) for s in self._segments if isinstance(s, bytes)) if self._holds else 0
+
+    def load(self, data: bytes) -> None:
+        self.buffer = self.buffer[self._cut :] + data if self._cut < len(self.buffer) else data
+        self._cut = 0
+
+    def mark(self, offset: int, mark: Mark, key: Hashable = None) -> None:
+        """Put `mark` before the byte at `offset` of the buffer; with a key, hold from there on."""
+        self.advance(offset)
+        if key is not None:
+            if not self._holds:
+                self._held_from = len(self._segments)
+            self._holds.setdefault(key, []).append(mark)
+        self._segments.append(mark)
+
+    def advance(self, offset: int) -> None:
+        if offset > self._cut:
+            self._segments.append(self.buffer[self._cut : offset])
+            self._cut = offset
+
+    def confirm(self, key: Hashable) -> None:
+        self._holds.pop(key, None)
+
+    def withdraw(self, key: Hashable) -> None:
+        marks = self._holds.pop(key, ())
+        self._segments = [s for s in self._segments if not any(s is mark for mark in marks)]
+
+    def withdraw_all(self) -> None:
+        if self._holds:
+            kept = [s for s in self._segments[self._held_from :] if isinstance(s, bytes)]
+            self._segments[self._held_from :] = kept
+            self._holds.clear()
+
+    def take(self, offset: int) -> list[Segment]:
+        """Everything up to `offset` that is not held."""
+        self.advance(offset)
+        end = self._held_from if self._holds else len(self._segments)
+        taken, self._segments = self._segments[:end], self._segments[end:]
+        self._held_from = 0
+        self.matched.update(segment.target for segment in taken if isinstance(segment, Mark))
+        return taken

@@ -1,0 +1,29 @@
+"""What an identity source is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from portal_gateway.models import EndUser
+from portal_gateway.wire.asgi import Scope
+
+
+class IdentitySource(Protocol):
+    """One way to learn the end user of a request."""
+
+    @property
+    def name(self) -> str:
+        """The source's slug, for logs and `explain`."""
+        ...
+
+    async def identify(self, scope: Scope) -> EndUser | None:
+        """The user that this very request proves, or None if this source knows of nobody signed in.
+
+        Raises IdentityError if the source cannot answer now: then nobody is known, and no later source is
+        asked.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the source holds."""
+        ...

@@ -1,0 +1,57 @@
+"""Headers of an authenticating proxy as the source of identity.
+
+1. They are believed only if the direct peer is one of `trusted_proxies`.
+2. The middleware strips them from every other peer (`header_names`), so the host app does not believe them
+   either.
+3. A header that is repeated, or that comes in a second spelling (`X_User_Id`), may be the client's own one
+   beside the proxy's: then nobody is known, and the error says why.
+"""
+
+from __future__ import annotations
+
+from portal_gateway.errors import IdentityError
+from portal_gateway.identity.fields import user_from
+from portal_gateway.models import EndUser
+from portal_gateway.settings.identity import HeadersIdentity
+from portal_gateway.wire.asgi import Scope
+from portal_gateway.wire.trust import TrustedPeers, fold_name
+
+
+class HeadersSource:
+    """Reads the configured headers of requests from trusted peers."""
+
+    name = "headers"
+
+    def __init__(self, settings: HeadersIdentity, trusted: TrustedPeers) -> None:
+        self._settings = settings
+        self._trusted = trusted
+        self._by_folded = {fold_name(name.encode()): name for name in settings.header_names()}
+
+    @property
+    def header_names(self) -> frozenset[bytes]:
+        """The folded names (see `fold_name`) of all headers this source believes."""
+        return frozenset(self._by_folded)
+
+    async def identify(self, scope: Scope) -> EndUser | None:
+        """The user the proxy names. Raises IdentityError if the headers are ambiguous or not UTF-8."""
+        if not self._trusted.trusts(scope):
+            return None
+        found: dict[str, str] = {}
+        for key, value in scope["headers"]:
+            name = self._by_folded.get(fold_name(key))
+            if name is None:
+                continue
+            if name in found or key.lower() != name.lower().encode():
+                raise IdentityError(f"the identity header {name} is repeated or comes in two spellings")
+            found[name] = _decoded(name, value)
+        return user_from(found, self._settings)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+def _decoded(name: str, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise IdentityError(f"the identity header {name} is not UTF-8") from None

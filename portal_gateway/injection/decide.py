@@ -1,0 +1,126 @@
+"""What each placement of a page gets for the user of the request: the snippet, or nothing for a reason."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from portal_gateway.access.directory import Directory
+from portal_gateway.errors import GatewayError, IdentityError
+from portal_gateway.injection.plan import Plan, Slot
+from portal_gateway.injection.rules import Placement
+from portal_gateway.injection.snippets import Snippets
+from portal_gateway.models import Access, EndUser
+from portal_gateway.observe.events import Events
+from portal_gateway.wire.asgi import Scope
+
+
+class Identities(Protocol):
+    """Who the user is. `immediate` promises that `identify` never waits for anything."""
+
+    @property
+    def immediate(self) -> bool: ...
+    async def identify(self, scope: Scope) -> EndUser | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The bytes for one placement; empty with the reason for that."""
+
+    snippet: bytes
+    reason: str = ""
+    is_loader: bool = False
+
+
+class PageDecider:
+    """Finds the outcomes of all placements of a page."""
+
+    def __init__(
+        self, identities: Identities, directory: Directory, snippets: Snippets, events: Events
+    ) -> None:
+        self._identities = identities
+        self._directory = directory
+        self._snippets = snippets
+        self._events = events
+
+    def loaders(self, scope: Scope, plan: Plan) -> list[Outcome]:
+        """The outcomes that need no user: the loader where the plan allows it."""
+        return [self._loader(scope, plan, slot) for slot in plan.slots]
+
+    async def at_hand(self, scope: Scope, plan: Plan) -> list[Outcome] | None:
+        """The outcomes if everything is known already, without waiting; else None."""
+        if not plan.is_decided:
+            return self.loaders(scope, plan)
+        if not self._identities.immediate or any(slot.placement.rule.sign == "inline" for slot in plan.slots):
+            return None
+        user = await self._identify(scope)
+        accesses = []
+        for slot in plan.slots:
+            access = _NOBODY if user is None else self._directory.peek(slot.placement.portal, user)
+            if access is None:
+                return None
+            accesses.append(access)
+        return [
+            self._decided(scope, plan, slot, access)
+            for slot, access in zip(plan.slots, accesses, strict=True)
+        ]
+
+    async def ask(self, scope: Scope, plan: Plan) -> list[Outcome]:
+        """The outcomes, waiting for identity source and vendor as long as they take. Never raises on their account."""
+        user = await self._identify(scope)
+        if user is None:
+            return [self._decided(scope, plan, slot, _NOBODY) for slot in plan.slots]
+        return await asyncio.gather(*(self._ask_one(scope, plan, slot, user) for slot in plan.slots))
+
+    async def _ask_one(self, scope: Scope, plan: Plan, slot: Slot, user: EndUser) -> Outcome:
+        if slot.mode != "decided":
+            return self._loader(scope, plan, slot)
+        portal = self._directory.find(slot.placement.portal)
+        access = (await self._directory.decide(portal, user)).access
+        signed = None
+        if access.granted and slot.placement.rule.sign == "inline":
+            try:
+                signed = await self._directory.mint(portal, user, slot.placement.purpose)
+            except GatewayError:
+                signed = None  # the link to our own launch route still works, or says why not
+        return self._decided(scope, plan, slot, access, signed)
+
+    async def _identify(self, scope: Scope) -> EndUser | None:
+        try:
+            return await self._identities.identify(scope)
+        except IdentityError:
+            return None
+        except Exception:
+            self._events.failed("identity")
+            return None
+
+    def _decided(
+        self, scope: Scope, plan: Plan, slot: Slot, access: Access, signed: str | None = None
+    ) -> Outcome:
+        if slot.mode != "decided":
+            return self._loader(scope, plan, slot)
+        if not access.granted:
+            return Outcome(b"", access.reason)
+        return self._render(scope, slot.placement, signed)
+
+    def _render(self, scope: Scope, placement: Placement, signed: str | None) -> Outcome:
+        try:
+            return Outcome(self._snippets.decided(placement, scope.get("root_path", ""), signed))
+        except Exception:
+            self._events.failed("template", placement.portal)
+            return Outcome(b"", "template_error")
+
+    def _loader(self, scope: Scope, plan: Plan, slot: Slot) -> Outcome:
+        placement = slot.placement
+        if slot.mode == "empty":
+            return Outcome(b"", slot.reason)
+        if not plan.loader_allowed:
+            return Outcome(b"", "csp_script")
+        if placement.rule.template is not None:
+            return Outcome(b"", "template_needs_decision")
+        snippet = self._snippets.loader(placement, scope.get("root_path", ""), plan.nonce)
+        return Outcome(snippet, is_loader=True)
+
+
+_NOBODY = Access.deny("anonymous")

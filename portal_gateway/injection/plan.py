@@ -1,0 +1,188 @@
+"""Which responses are injected, how, and with which headers. Pure: request facts and response head in, plan out.
+
+What is not injected is left alone for a named reason (DESIGN rule 9). When in doubt, leave alone (rule 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portal_gateway.html.charsets import is_scannable
+from portal_gateway.html.codings import is_decodable
+from portal_gateway.html.csp import Policies
+from portal_gateway.injection.conditional import LoaderTags
+from portal_gateway.injection.rules import PagePlacements, Placement
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import RawHeaders, Scope
+from portal_gateway.wire.requests import is_partial, is_prefetch
+
+MARK = b"x-portal-gateway"
+
+_PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
+_DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
+# Headers that describe the exact bytes of the app's body.
+_BODY_FACTS = frozenset(
+    {b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"}
+)
+_SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"cdn-cache-control", b"edge-control"})
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What one placement gets in this response: decided for the user, the loader, or nothing for a reason."""
+
+    placement: Placement
+    mode: str  # "decided", "loader" or "empty"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a response is injected. `headers` is its head, without Content-Length."""
+
+    slots: tuple[Slot, ...]
+    headers: RawHeaders
+    coding: bytes
+    nonce: str | None
+    loader_allowed: bool
+
+    @property
+    def is_decided(self) -> bool:
+        return any(slot.mode == "decided" for slot in self.slots)
+
+
+def request_refusal(scope: Scope) -> str | None:
+    """Why the response to this request is not a page to inject into, or None."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return "method"
+    headers = scope["headers"]
+    destination = h.first(headers, b"sec-fetch-dest")
+    if destination is not None and destination.lower() not in _DOCUMENT_DESTINATIONS:
+        return "not_a_document"
+    if is_prefetch(headers):
+        return "prefetch"
+    if is_partial(headers):
+        return "partial"
+    return None
+
+
+def page_request_headers(headers: RawHeaders, tags: LoaderTags) -> tuple[RawHeaders, bool]:
+    """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
+
+    No ranges, since a part of a page has no use for us; no coding that we could not decode.
+    """
+    headers, revalidates = tags.request_headers(headers)
+    if h.first(headers, b"range") is not None:
+        headers = h.without(headers, (b"range",))
+    if h.first(headers, b"accept-encoding") is not None:
+        codings = [
+            t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())
+        ]
+        headers = h.replaced(headers, b"accept-encoding", b", ".join(codings) or b"identity")
+    return headers, revalidates
+
+
+def response_refusal(status: int, headers: RawHeaders) -> str | None:
+    """Why this response is left alone whatever the rules say, or None."""
+    if status == 304:
+        return "not_modified"
+    if status != 200:
+        return "status"
+    if h.first(headers, MARK) is not None:
+        return "already_injected"
+    media_type, _, parameters = (h.first(headers, b"content-type") or b"").partition(b";")
+    if media_type.strip().lower() not in _PAGE_TYPES:
+        return "content_type"
+    if h.first(headers, b"content-range") is not None:
+        return "content_range"
+    disposition = h.first(headers, b"content-disposition")
+    if disposition is not None and disposition.strip().lower().startswith(b"attachment"):
+        return "attachment"
+    if b"no-transform" in h.tokens(headers, b"cache-control"):
+        return "no_transform"
+    if not is_decodable(coding_of(headers)):
+        return "coding"
+    if not is_scannable(parameters):
+        return "charset"
+    return None
+
+
+def plan_injection(
+    status: int, headers: RawHeaders, page: PagePlacements, tags: LoaderTags, own_origin: str
+) -> Plan | str:
+    """The plan for a response to an eligible request, or the reason to leave it alone.
+
+    `own_origin` is the page's origin as the browser sees it, for what 'self' means in its policies.
+    """
+    refusal = response_refusal(status, headers)
+    if refusal is not None:
+        return refusal
+    policies = Policies.parse(headers)
+    blocked = policies.blocks_script(own_origin)
+    nonce = policies.nonce() if blocked else None
+    loader_allowed = not blocked or nonce is not None
+    shared = is_shared_cacheable(headers)
+    slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
+    if all(slot.mode == "empty" for slot in slots):
+        return slots[0].reason
+    decided = any(slot.mode == "decided" for slot in slots)
+    head = policies.extended_for_frame(h.without(headers, _BODY_FACTS), _frame_origins(slots), own_origin)
+    head = private_headers(head) if decided else tags.response_headers(head)
+    head.append((MARK, b"decided" if decided else b"loader"))
+    return Plan(slots, head, coding_of(headers), nonce, loader_allowed)
+
+
+def is_shared_cacheable(headers: RawHeaders) -> bool:
+    """Whether the app allows shared caches to keep the response (RFC 9111 section 5.2.2)."""
+    directives = list(h.tokens(headers, b"cache-control"))
+    if b"private" in directives or b"no-store" in directives:
+        return False
+    is_public = any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
+    return is_public or any(key.lower() in _SHARED_CACHE_HEADERS for key, _ in headers)
+
+
+def private_headers(headers: RawHeaders) -> RawHeaders:
+    """The head of a response that is now one user's own: private, varying by credentials, without validators."""
+    directives = [
+        directive
+        for value in h.values(headers, b"cache-control")
+        for directive in (part.strip() for part in value.split(b","))
+        if directive
+        and not directive.lower().startswith((b"public", b"s-maxage", b"private", b"proxy-revalidate"))
+    ]
+    dropped = {b"cache-control", b"etag", b"last-modified", *_SHARED_CACHE_HEADERS}
+    kept = h.with_vary(h.without(headers, dropped), b"Cookie", b"Authorization")
+    return [*kept, (b"cache-control", b", ".join([b"private", *directives]))]
+
+
+def coding_of(headers: RawHeaders) -> bytes:
+    """The content coding, b"identity" when none is named; several are joined and so are none we know."""
+    return b",".join(h.tokens(headers, b"content-encoding")) or b"identity"
+
+
+def _slot(
+    placement: Placement, policies: Policies, own_origin: str, shared: bool, loader_allowed: bool
+) -> Slot:
+    origin = placement.frame_origin
+    # The iframe's own src is our embed route, which redirects to the vendor: a policy has to allow both.
+    framed = () if origin is None or placement.extend_csp else (own_origin, origin)
+    if any(policies.blocks_frame(target, own_origin) for target in framed):
+        return Slot(placement, "empty", "csp_frame")
+    mode: str = placement.rule.mode
+    if mode == "auto":
+        personal = placement.rule.template is not None or placement.rule.sign == "inline"
+        mode = "loader" if shared and not personal else "decided"
+        if mode == "decided" and shared:
+            return Slot(placement, "empty", "shared_cacheable")
+    if mode == "loader" and not loader_allowed:
+        return Slot(placement, "empty", "csp_script")
+    return Slot(placement, mode)
+
+
+def _frame_origins(slots: Sequence[Slot]) -> list[str]:
+    return [
+        slot.placement.frame_origin
+        for slot in slots
+        if slot.mode != "empty" and slot.placement.frame_origin is not None and slot.placement.extend_csp
+    ]

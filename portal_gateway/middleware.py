@@ -1,0 +1,106 @@
+"""The front door: an ASGI middleware around the host app.
+
+Invariants (DESIGN section 4): what is not ours passes untouched, with the server's own `receive` and `send` (rule 1);
+identity headers that an untrusted peer sent reach nobody, on any path and for WebSockets too (rule 7).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from portal_gateway.gateway import Gateway
+from portal_gateway.identity.callback import Identify
+from portal_gateway.identity.subrequest import is_subrequest, keep_state
+from portal_gateway.injection.plan import page_request_headers, request_refusal
+from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.stream import PageResponder
+from portal_gateway.lifespan import Lifespan
+from portal_gateway.settings import Settings, load_settings
+from portal_gateway.wire.asgi import ASGIApp, Receive, Scope, Send
+from portal_gateway.wire.requests import own_origin, route_path
+from portal_gateway.wire.trust import strip_headers
+
+# Ways of sending a body that we could not look into.
+_OPAQUE_BODIES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+
+
+class PortalGatewayMiddleware:
+    """Puts vendor portals into `app`.
+
+    `config` is the path of a YAML file, a mapping of the same shape, or Settings. `identify` is asked first for the
+    end user of a request; it gets the ASGI scope and returns an EndUser or None, directly or as an awaitable.
+
+    Raises SettingsError for a configuration that cannot be used.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: Settings | Mapping[str, Any] | str | os.PathLike[str],
+        identify: Identify | None = None,
+    ) -> None:
+        self.app = app
+        self.gateway = Gateway(load_settings(config), app, identify)
+        self._mount = self.gateway.settings.mount_path
+        self._mount_prefix = self._mount + "/"
+        self._identity_headers = self.gateway.identity_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            if not is_subrequest(scope):
+                await self._http(self._believable(scope), receive, send)
+                return
+        elif kind == "websocket":
+            scope = self._believable(scope)
+        elif kind == "lifespan":
+            await Lifespan(self.app, self.gateway.aclose)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = route_path(scope)
+        if path.startswith(self._mount_prefix) or path == self._mount:
+            await self.gateway.routes(scope, receive, send, path[len(self._mount) :])
+            return
+        page = self.gateway.rules.for_path(path)
+        refusal = "no_rule" if page is None else request_refusal(scope)
+        if page is None or refusal is not None:
+            self.gateway.events.not_injected(str(refusal))
+            await self.app(scope, receive, send)
+            return
+        await self._page(scope, receive, send, page)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
+        gateway = self.gateway
+        headers, revalidates = page_request_headers(scope["headers"], gateway.tags)
+        extensions = {k: v for k, v in (scope.get("extensions") or {}).items() if k not in _OPAQUE_BODIES}
+        # The app's own session middleware will fill this very mapping, which is where identity looks later.
+        scope = {**scope, "headers": headers, "extensions": extensions}
+        keep_state(scope)
+        responder = PageResponder(
+            scope,
+            send,
+            page,
+            gateway.decider,
+            gateway.tags,
+            gateway.events,
+            own_origin=gateway.settings.public_url
+            or own_origin(scope, behind_proxy=gateway.trusted.trusts(scope)),
+            revalidates=revalidates,
+            server_timing=gateway.settings.server_timing,
+        )
+        try:
+            await self.app(scope, receive, responder.send)
+        finally:
+            await responder.aclose()
+
+    def _believable(self, scope: Scope) -> Scope:
+        """The scope without identity headers, unless a trusted proxy sent them."""
+        if not self._identity_headers or self.gateway.trusted.trusts(scope):
+            return scope
+        headers = scope["headers"]
+        stripped = strip_headers(headers, self._identity_headers)
+        return scope if stripped is headers else {**scope, "headers": stripped}

@@ -1,0 +1,257 @@
+"""The routes under the mount path, as one small ASGI app."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from hmac import compare_digest
+from typing import Protocol
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portal_gateway.access.directory import Directory, Portal
+from portal_gateway.errors import (
+    AccessDenied,
+    ChoiceNeeded,
+    GatewayError,
+    NotSignedIn,
+    UnknownPortal,
+    VendorBusy,
+)
+from portal_gateway.models import Choice, EndUser, Verdict
+from portal_gateway.observe.events import Events
+from portal_gateway.portal.answers import Answers
+from portal_gateway.portal.assets import Assets
+from portal_gateway.portal.texts import Text, text_for
+from portal_gateway.providers.base import Purpose
+from portal_gateway.settings import Settings
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import Receive, Scope, Send
+from portal_gateway.wire.requests import is_navigation, mint_refusal
+
+_MAX_FORGET_BYTES = 4096
+_TAB = (b"document",)
+_FRAME = (b"iframe", b"frame", b"document")
+
+
+class Identities(Protocol):
+    async def identify(self, scope: Scope) -> EndUser | None: ...
+
+
+class PortalRoutes:
+    """Answers every request under the mount path; nothing below it reaches the host app."""
+
+    def __init__(
+        self, settings: Settings, directory: Directory, identities: Identities, assets: Assets, events: Events
+    ) -> None:
+        self._mount_path = settings.mount_path
+        self._login_url = settings.login_url
+        self._public_url = settings.public_url
+        self._forget_secret = settings.forget.secret if settings.forget else None
+        self._directory = directory
+        self._identities = identities
+        self._assets = assets
+        self._events = events
+        self._answers = Answers(assets)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Answer a request for `path`, which is what follows the mount path, with its leading slash."""
+        request = Request(scope, receive)
+        try:
+            response = await self._route(request, path or "/")
+        except GatewayError as error:
+            response = self._refusal(request, error)
+        except Exception:
+            self._events.failed("portal_route")
+            response = self._refusal(request, GatewayError("internal error"))
+        await response(scope, receive, send)
+
+    async def _route(self, request: Request, path: str) -> Response:
+        if path == "/-/forget":
+            return await self._forget(request)
+        if request.method not in ("GET", "HEAD"):
+            return self._answers.problem(405, "method_not_allowed", "Use GET", {"allow": "GET, HEAD"})
+        asset = self._assets.answer(path, request.scope["headers"])
+        if asset is not None:
+            return asset
+        if path == "/":
+            return await self._picker(request)
+        name, _, action = path[1:].partition("/")
+        answer = self._actions.get(action)
+        portal = self._directory.find(name)
+        if answer is None:
+            raise UnknownPortal("there is no such page")
+        if action == "" and not path.endswith("/"):
+            return self._answers.redirect(f"{self._mount(request)}/{name}/")
+        return await answer(self, request, portal)
+
+    async def _picker(self, request: Request) -> Response:
+        user = await self._require_user(request)
+        decisions = [(p, (await self._directory.decide(p, user)).access) for p in self._directory.portals]
+        open_ = [portal for portal, access in decisions if access.granted]
+        away = [portal for portal, access in decisions if access.verdict is Verdict.UNKNOWN]
+        if not open_ and not away:
+            raise AccessDenied("no portal is open to this user", "no_portal")
+        if len(open_) == 1 and not away:
+            return self._answers.redirect(f"{self._mount(request)}/{open_[0].name}/")
+        return self._answers.page("picker.html", self._mount(request), portals=open_, away=away)
+
+    async def _portal_page(self, request: Request, portal: Portal) -> Response:
+        user = await self._require_user(request)
+        decision = await self._directory.require(portal, user)
+        choices, chosen = decision.access.choices, request.query_params.get("project")
+        if choices and chosen not in {choice.id for choice in choices}:
+            return self._chooser(request, portal, choices)
+        query = f"?project={quote(chosen)}" if choices and chosen else ""
+        return self._answers.page(
+            "portal.html",
+            self._mount(request),
+            frame_origin=portal.provider.frame_origin if portal.provider.embeds else None,
+            referrer_policy=portal.referrer_policy,
+            portal=portal,
+            query=query,
+            choices=choices,
+        )
+
+    async def _launch(self, request: Request, portal: Portal) -> Response:
+        return await self._enter(request, portal, "link", _TAB)
+
+    async def _embed(self, request: Request, portal: Portal) -> Response:
+        if h.first(request.scope["headers"], b"sec-fetch-site") == b"cross-site":
+            # Somebody else's page frames a portal of whoever visits it.
+            raise AccessDenied("this portal is embedded in pages of its own site only", "cross_site_frame")
+        return await self._enter(request, portal, "embed", _FRAME)
+
+    async def _enter(
+        self, request: Request, portal: Portal, purpose: Purpose, destinations: tuple[bytes, ...]
+    ) -> Response:
+        refusal = mint_refusal(request.method, request.scope["headers"], destinations)
+        if refusal is not None:
+            self._events.refused(portal.name, refusal)
+            return self._answers.problem(400, refusal, _REFUSALS[refusal])
+        user = await self._require_user(request)
+        try:
+            url = await self._directory.mint(portal, user, purpose, request.query_params.get("project"))
+        except ChoiceNeeded:
+            decision = await self._directory.require(portal, user)
+            return self._chooser(request, portal, decision.access.choices)
+        return self._answers.redirect(url, portal.referrer_policy)
+
+    async def _access(self, request: Request, portal: Portal) -> Response:
+        answer: dict[str, object] = {
+            "portal": portal.name,
+            "access": False,
+            "label": portal.label,
+            "launch_url": None,
+            "embed_url": None,
+            "expires_in": 0,
+        }
+        user = await self._identities.identify(request.scope)
+        if user is not None:
+            decision = await self._directory.decide(portal, user)
+            base = f"{self._mount(request)}/{portal.name}"
+            answer["access"] = _ACCESS[decision.access.verdict]
+            answer["expires_in"] = int(decision.expires_in_s)
+            if decision.access.granted:
+                answer.update(launch_url=f"{base}/launch", embed_url=f"{base}/embed")
+        return self._answers.json(answer)
+
+    _actions: dict[str, Callable[[PortalRoutes, Request, Portal], Awaitable[Response]]] = {  # noqa: RUF012
+        "": _portal_page,
+        "launch": _launch,
+        "embed": _embed,
+        "access": _access,
+    }
+
+    async def _forget(self, request: Request) -> Response:
+        if self._forget_secret is None:
+            raise UnknownPortal("there is no such page")
+        if request.method != "POST":
+            return self._answers.problem(405, "method_not_allowed", "Use POST", {"allow": "POST"})
+        expected = b"Bearer " + self._forget_secret.reveal_bytes()
+        given = h.first(request.scope["headers"], b"authorization") or b""
+        if not compare_digest(given, expected):
+            challenge = {"www-authenticate": "Bearer"}
+            return self._answers.problem(401, "wrong_secret", "Bearer secret missing or wrong", challenge)
+        try:
+            body = json.loads(await _read(request, _MAX_FORGET_BYTES))
+            name, user_id = body["portal"], body["user_id"]
+            if not isinstance(name, str) or not isinstance(user_id, str):
+                raise TypeError
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return self._answers.problem(
+                400, "bad_request", 'The body must be {"portal": "...", "user_id": "..."}'
+            )
+        return self._answers.json({"forgotten": self._directory.forget(self._directory.find(name), user_id)})
+
+    async def _require_user(self, request: Request) -> EndUser:
+        user = await self._identities.identify(request.scope)
+        if user is None:
+            raise NotSignedIn("nobody is signed in")
+        return user
+
+    def _chooser(self, request: Request, portal: Portal, choices: tuple[Choice, ...]) -> Response:
+        return self._answers.page("chooser.html", self._mount(request), portal=portal, choices=choices)
+
+    def _refusal(self, request: Request, error: GatewayError) -> Response:
+        self._events.refused("", error.code)
+        headers = request.scope["headers"]
+        if not is_navigation(headers):
+            return self._answers.problem(error.status, error.code, text_for(error).title, _retry_after(error))
+        in_frame = h.first(headers, b"sec-fetch-dest") in (b"iframe", b"frame")
+        if isinstance(error, NotSignedIn) and self._login_url is not None and not in_frame:
+            return self._answers.redirect(self._login_target(request, self._login_url))
+        retry_url = _own_target(request.scope) if error.status >= 500 else None
+        text = (
+            _NO_PORTAL if isinstance(error, AccessDenied) and error.reason == "no_portal" else text_for(error)
+        )
+        response = self._answers.message(text, self._mount(request), error.status, retry_url=retry_url)
+        response.headers.update(_retry_after(error))
+        return response
+
+    def _login_target(self, request: Request, login_url: str) -> str:
+        back = _own_target(request.scope)
+        if not login_url.startswith("/"):
+            back = (self._public_url or "") + back
+        return login_url.replace("{next}", quote(back, safe=""))
+
+    def _mount(self, request: Request) -> str:
+        return str(request.scope.get("root_path", "")) + self._mount_path
+
+
+_ACCESS = {Verdict.GRANTED: True, Verdict.DENIED: False, Verdict.UNKNOWN: None}
+
+_NO_PORTAL = Text(
+    "No portal is open to you yet",
+    "As soon as you are given access to one, it opens here. If you expected one, ask your contact person.",
+)
+
+_REFUSALS = {
+    "method": "A signed link is made for GET only",
+    "prefetch": "A signed link is not made ahead of the click",
+    "not_a_navigation": "Open this address as a link or iframe; a script cannot follow it",
+}
+
+
+def _own_target(scope: Scope) -> str:
+    """Path and query of the request, percent-encoded, as a browser may be sent back to it."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    return quote(scope["path"]) + (f"?{query}" if query else "")
+
+
+def _retry_after(error: GatewayError) -> dict[str, str]:
+    if isinstance(error, VendorBusy) and error.retry_after_s is not None:
+        return {"retry-after": str(max(1, int(error.retry_after_s)))}
+    return {}
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    """The body. Raises ValueError if it is longer than `max_bytes`."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise ValueError("body too long")
+    return body

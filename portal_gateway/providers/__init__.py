@@ -1,0 +1,1 @@
+"""The vendors: who has access, and the signed link. Only `client` speaks HTTP."""

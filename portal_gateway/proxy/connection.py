@@ -1,0 +1,224 @@
+"""One connection to the upstream: one exchange at a time, back-pressure both ways, time-outs by tick.
+
+An exchange is `begin`, `write` and `drain` for the request, `request_sent`, then `head` and `read` for the
+response. Whatever goes wrong is kept as one error and raised to the reader of the response, after the bytes
+that came before it. Nothing here makes a task or a timer: the pool calls `tick` some times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from portal_gateway.proxy.limits import Limits, Timeouts
+from portal_gateway.proxy.response import BadResponse, ResponseHead, ResponseParser
+
+# Body bytes that wait for the client before reading pauses; a read of up to 256 KB may come on top.
+HIGH_WATER_BYTES = 64 * 1024
+
+
+class StaleConnection(UpstreamUnavailable):
+    """A kept-alive connection turned out to be closed before any byte of the response came."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """See the module. `on_lost` is called once, when the socket is gone."""
+
+    def __init__(
+        self, timeouts: Timeouts, limits: Limits, on_lost: Callable[[UpstreamConnection], None]
+    ) -> None:
+        self._timeouts = timeouts
+        self._limits = limits
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._response: ResponseParser | None = None
+        self._on_tick: Callable[[], None] | None = None
+        self._error: Exception | None = None
+        self._exchanges = 0
+        self._sent = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._moved_at = 0.0
+        self.idle_since = 0.0
+        self.is_lost = False
+
+    # The exchange.
+
+    def begin(self, method: str, on_tick: Callable[[], None]) -> None:
+        """Start an exchange. `on_tick` is called at each tick until it ends."""
+        self._response = ResponseParser(method, self._limits.head_bytes)
+        self._on_tick = on_tick
+        self._exchanges += 1
+        self._sent = False
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the request; dropped once the connection has failed, of which the reader learns."""
+        if self._error is None and not self._transport.is_closing():
+            self._moved_at = self._loop.time()
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the upstream has taken most of what was written."""
+        if self._writing_paused and not self.is_lost:
+            self._writer = self._loop.create_future()
+            try:
+                await self._writer
+            finally:
+                self._writer = None
+
+    def request_sent(self) -> None:
+        """The request is complete; from now on the time-out for the response's head counts."""
+        self._sent = True
+        self._moved_at = self._loop.time()
+
+    async def continued(self) -> bool:
+        """Wait for a 100 (true) or the final head (false). Raises as `head` does."""
+        response = self._current
+        while response.head is None and not response.continued:
+            await self._wait_for_bytes()
+        return response.head is None
+
+    async def head(self) -> ResponseHead:
+        """The head of the final response. Raises UpstreamError, or what `fail` was called with."""
+        response = self._current
+        while response.head is None:
+            await self._wait_for_bytes()
+        return response.head
+
+    async def read(self) -> bytes:
+        """The body bytes that have arrived, at least one unless `complete`. Raises as `head` does."""
+        response = self._current
+        while not response.buffered and not response.complete:
+            await self._wait_for_bytes()
+        data = response.take()
+        self._resume_reading()
+        return data
+
+    @property
+    def complete(self) -> bool:
+        """Whether the response has arrived to its end."""
+        return self._response is not None and self._response.complete
+
+    def end(self) -> bool:
+        """Forget the exchange; whether the connection can serve another one."""
+        response, self._response, self._on_tick = self._response, None, None
+        if response is None or not response.complete or response.head is None:
+            return False
+        self._resume_reading()
+        self.idle_since = self._loop.time()
+        return self._sent and response.is_clean and response.head.keep_alive and self.is_usable
+
+    @property
+    def is_usable(self) -> bool:
+        return self._error is None and not self._transport.is_closing()
+
+    # What ends it early.
+
+    def fail(self, error: Exception) -> None:
+        """Close at once; the reader gets `error`. A response that has already arrived stays readable."""
+        if self._error is None:
+            self._error = error
+        self._transport.abort()
+        _wake(self._reader)
+        _wake(self._writer)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def tick(self, now: float) -> None:
+        """Look at the time-outs. No one waits for the upstream while the client is the slow side."""
+        if self._on_tick is not None:
+            self._on_tick()
+        if self._reader is None and self._writer is None:
+            return
+        awaiting_head = self._response is not None and self._response.head is None
+        if awaiting_head and self._writer is None:
+            if self._sent and now - self._moved_at > self._timeouts.head:
+                self.fail(UpstreamTimeout(f"the app did not answer within {self._timeouts.head:g} s"))
+        elif now - self._moved_at > self._timeouts.idle:
+            self.fail(UpstreamTimeout(f"the app stalled for {self._timeouts.idle:g} s"))
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._response is None:
+            # Nobody asked: a late second response, or a farewell such as 408.
+            self._transport.abort()
+            return
+        self._moved_at = self._loop.time()
+        try:
+            self._response.feed(data)
+        except BadResponse as error:
+            self.fail(UpstreamUnavailable(f"the app's response is malformed: {error}"))
+            return
+        if self._response.buffered > HIGH_WATER_BYTES and not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
+        _wake(self._reader)
+
+    def eof_received(self) -> None:
+        self._ended(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_lost = True
+        self._ended(error)
+        _wake(self._writer)
+        self._on_lost(self)
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self._moved_at = self._loop.time()
+        _wake(self._writer)
+
+    def _ended(self, error: Exception | None) -> None:
+        """The upstream sends no more: the regular end of some responses, an error for all others."""
+        response = self._response
+        if response is None or response.complete or self._error is not None:
+            return
+        if error is None:
+            try:
+                response.feed_eof()
+            except BadResponse as bad:
+                error = bad
+        if error is None:
+            _wake(self._reader)
+        elif self._exchanges > 1 and not response.started:
+            self.fail(StaleConnection("the app closed the connection"))
+        else:
+            self.fail(UpstreamUnavailable(f"the app broke off: {error}"))
+
+    @property
+    def _current(self) -> ResponseParser:
+        assert self._response is not None, "no exchange has begun"
+        return self._response
+
+    async def _wait_for_bytes(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._reader = self._loop.create_future()
+        self._moved_at = self._loop.time()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

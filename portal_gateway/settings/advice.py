@@ -1,0 +1,36 @@
+"""What is allowed but probably not meant: warnings for `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portal_gateway.errors import Problem
+from portal_gateway.settings.identity import JwtIdentity
+from portal_gateway.settings.portals import RocketlanePortal
+from portal_gateway.settings.schema import Settings
+
+
+def advice(settings: Settings) -> Iterator[Problem]:
+    """Each doubtful setting with what to do about it."""
+    if not settings.identity:
+        yield Problem(
+            "identity", "no source: nobody will be known unless the middleware is given `identify=...`"
+        )
+    if settings.login_url is None:
+        yield Problem(
+            "login_url", "not set: visitors who are not signed in get a page that says so, and no way on"
+        )
+    for index, source in enumerate(settings.identity):
+        if isinstance(source, JwtIdentity) and source.audience is None:
+            yield Problem(f"identity[{index}].audience", "not set: set it if your issuer serves several apps")
+    for name, portal in settings.portals.items():
+        if not portal.inject:
+            yield Problem(
+                f"portals.{name}.inject",
+                f"empty: pages get nothing; link to {settings.mount_path}/{name}/ yourself",
+            )
+        if isinstance(portal, RocketlanePortal) and portal.invite_if_absent and not portal.allowed_domains:
+            yield Problem(
+                f"portals.{name}.allowed_domains",
+                "empty with invite_if_absent: anyone of the company becomes a member of its project",
+            )

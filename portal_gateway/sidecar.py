@@ -1,0 +1,93 @@
+"""The sidecar: the same middleware around a streaming reverse proxy, in front of any HTTP app."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from portal_gateway.errors import GatewayError, Problem, SettingsError
+from portal_gateway.middleware import PortalGatewayMiddleware
+from portal_gateway.portal.answers import Answers
+from portal_gateway.portal.assets import Assets
+from portal_gateway.portal.texts import Text
+from portal_gateway.proxy.app import UpstreamProxy
+from portal_gateway.proxy.limits import Timeouts
+from portal_gateway.settings import Settings, load_settings
+from portal_gateway.settings.identity import ScopeIdentity
+from portal_gateway.wire.asgi import ASGIApp, Message, Receive, Scope, Send
+from portal_gateway.wire.requests import is_navigation
+from portal_gateway.wire.trust import TrustedPeers
+
+
+def create_sidecar(config: Settings | Mapping[str, Any] | str | os.PathLike[str]) -> ASGIApp:
+    """The sidecar as an ASGI app. Raises SettingsError, also when `upstream` is missing."""
+    settings = load_settings(config)
+    problems = sidecar_problems(settings)
+    if problems:
+        raise SettingsError(problems, "sidecar")
+    assert settings.upstream is not None
+    timeouts = settings.upstream_timeouts
+    proxy = UpstreamProxy(
+        settings.upstream,
+        trusted=TrustedPeers(settings.trusted_proxies),
+        timeouts=Timeouts(timeouts.connect_s, timeouts.head_s, timeouts.idle_s),
+    )
+    return PortalGatewayMiddleware(ErrorPages(proxy, settings.mount_path), settings)
+
+
+def sidecar_problems(settings: Settings) -> list[Problem]:
+    """What makes good settings unfit for a sidecar."""
+    problems = []
+    if settings.upstream is None:
+        problems.append(Problem("upstream", "is required: the app that the sidecar stands in front of"))
+    for index, source in enumerate(settings.identity):
+        if isinstance(source, ScopeIdentity):
+            message = "source: scope needs the app in the same process; use whoami, jwt or headers"
+            problems.append(Problem(f"identity[{index}]", message))
+    return problems
+
+
+class ErrorPages:
+    """Says what happened when the upstream failed before it answered; after that, the response just breaks off."""
+
+    def __init__(self, app: ASGIApp, mount_path: str) -> None:
+        self._app = app
+        self._mount_path = mount_path
+        self._answers = Answers(Assets())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def relay(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, relay)
+        except GatewayError as error:
+            if not started:
+                await self._answer(scope, receive, send, error)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, error: GatewayError) -> None:
+        if not is_navigation(scope["headers"]):
+            response = self._answers.problem(error.status, error.code, error.message)
+        else:
+            text = _BAD_REQUEST if error.status < 500 else _APP_AWAY
+            mount = str(scope.get("root_path", "")) + self._mount_path
+            retry_url = scope["path"] if scope["method"] == "GET" else None
+            response = self._answers.message(text, mount, error.status, retry_url=retry_url)
+        await response(scope, receive, send)
+
+
+_APP_AWAY = Text(
+    "The app cannot be reached right now",
+    "It did not answer in time or could not be connected to. Please try again in a moment.",
+)
+_BAD_REQUEST = Text(
+    "This request could not be understood", "It is not well-formed HTTP and was not passed on."
+)

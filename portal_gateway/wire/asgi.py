@@ -1,0 +1,15 @@
+"""ASGI's types, as used throughout (https://asgi.readthedocs.io/en/stable/specs/www.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# Header names are lower case in ASGI scopes and, by convention, in responses of well-behaved apps.
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]

@@ -1,0 +1,70 @@
+"""Raw header lists: order, case and repetition survive; nothing is decoded that need not be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from portal_gateway.wire.asgi import RawHeaders
+
+HeaderPairs = Iterable[tuple[bytes, bytes]]
+
+
+def first(headers: HeaderPairs, name: bytes) -> bytes | None:
+    """The first value of `name` (lower case), or None."""
+    for key, value in headers:
+        if key == name or key.lower() == name:
+            return value
+    return None
+
+
+def values(headers: HeaderPairs, name: bytes) -> list[bytes]:
+    """All values of `name` (lower case), in order."""
+    return [value for key, value in headers if key.lower() == name]
+
+
+def text(headers: HeaderPairs, name: bytes) -> str | None:
+    """The first value as text (latin-1, the only decoding that cannot fail; RFC 9110 section 5.5)."""
+    value = first(headers, name)
+    return None if value is None else value.decode("latin-1")
+
+
+def without(headers: HeaderPairs, names: Collection[bytes]) -> RawHeaders:
+    """A copy without the headers whose lower-case name is in `names`."""
+    return [(key, value) for key, value in headers if key.lower() not in names]
+
+
+def replaced(headers: HeaderPairs, name: bytes, value: bytes) -> RawHeaders:
+    """A copy in which `name` occurs once, at the end, with `value`."""
+    return [*without(headers, (name,)), (name, value)]
+
+
+def tokens(headers: HeaderPairs, name: bytes) -> Iterator[bytes]:
+    """The lower-cased elements of a comma-separated header over all its lines (RFC 9110 section 5.6.1)."""
+    for value in values(headers, name):
+        for token in value.split(b","):
+            if stripped := token.strip(b" \t"):
+                yield stripped.lower()
+
+
+def with_vary(headers: HeaderPairs, *names: bytes) -> RawHeaders:
+    """A copy whose Vary names each of `names`; `Vary: *` already says more and is left alone."""
+    pairs = list(headers)
+    present = set(tokens(pairs, b"vary"))
+    if b"*" in present:
+        return pairs
+    missing = [name for name in names if name.lower() not in present]
+    if not missing:
+        return pairs
+    lines = [value for value in values(pairs, b"vary") if value.strip()]
+    return replaced(pairs, b"vary", b", ".join([*lines, *missing]))
+
+
+def cookie(headers: HeaderPairs, name: str) -> str | None:
+    """The value of one request cookie (RFC 6265 section 4.2.1); quotes around it are removed."""
+    wanted = name.encode("latin-1", "replace")
+    for line in values(headers, b"cookie"):
+        for pair in line.split(b";"):
+            key, separator, value = pair.strip().partition(b"=")
+            if separator and key == wanted:
+                return value.strip(b'"').decode("latin-1")
+    return None

@@ -1,0 +1,87 @@
+"""What a request says about itself: who wants what, and how far that can be believed."""
+
+from __future__ import annotations
+
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import Scope
+from portal_gateway.wire.headers import HeaderPairs
+
+# Headers by which client libraries mark a request for a part of a page.
+_PARTIAL_MARKS = frozenset(
+    {b"hx-request", b"turbo-frame", b"x-pjax", b"x-up-target", b"x-up-version", b"x-requested-with"}
+)
+
+
+def is_prefetch(headers: HeaderPairs) -> bool:
+    """Whether the client fetches ahead of a click (Sec-Purpose, and what older browsers and proxies send)."""
+    for name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
+        value = h.first(headers, name)
+        if value is not None and any(
+            word in value.lower() for word in (b"prefetch", b"prerender", b"preview")
+        ):
+            return True
+    return False
+
+
+def is_partial(headers: HeaderPairs) -> bool:
+    """Whether the answer becomes a part of a page that is already open (htmx, Turbo, PJAX, Unpoly, XHR).
+
+    An htmx or Turbo request that swaps the whole body still is a document.
+    """
+    marks = {key.lower(): value for key, value in headers if key.lower() in _PARTIAL_MARKS}
+    if not marks:
+        return False
+    boosted = (h.first(headers, b"hx-boosted") or b"").lower() == b"true"
+    return not (boosted and marks.keys() <= {b"hx-request"})
+
+
+def is_navigation(headers: HeaderPairs) -> bool:
+    """Whether a person will look at the answer: a page is due, not JSON.
+
+    Browsers say so in Sec-Fetch-Mode (https://www.w3.org/TR/fetch-metadata/); for other clients Accept decides.
+    """
+    mode = h.first(headers, b"sec-fetch-mode")
+    if mode is not None:
+        return mode.lower() in (b"navigate", b"nested-navigate")
+    accept = h.first(headers, b"accept") or b""
+    return b"text/html" in accept.lower()
+
+
+def mint_refusal(method: str, headers: HeaderPairs, destinations: tuple[bytes, ...]) -> str | None:
+    """Why this request must not use up or create a signed link, or None.
+
+    A link is made for a person who clicks, or for a frame that loads: not for a prefetcher, a link preview's HEAD, an
+    <img>, or a script that could not follow the redirect to another origin anyway. Clients that send no fetch
+    metadata at all (no browser of today) are taken at their word.
+    """
+    if method != "GET":
+        return "method"
+    if is_prefetch(headers):
+        return "prefetch"
+    mode = h.first(headers, b"sec-fetch-mode")
+    if mode is not None and mode.lower() not in (b"navigate", b"nested-navigate"):
+        return "not_a_navigation"
+    destination = h.first(headers, b"sec-fetch-dest")
+    if destination is not None and destination.lower() not in destinations:
+        return "not_a_navigation"
+    return None
+
+
+def route_path(scope: Scope) -> str:
+    """The path below the root path. Servers differ on whether `path` includes the root path; the ASGI
+    specification says that it does."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        return path[len(root) :]
+    return path
+
+
+def own_origin(scope: Scope, *, behind_proxy: bool) -> str:
+    """The origin under which the browser asked. `behind_proxy`: X-Forwarded-Proto and -Host are to be believed."""
+    headers = scope["headers"]
+    scheme, host = scope.get("scheme", "http"), h.text(headers, b"host") or ""
+    if behind_proxy:
+        scheme = (h.text(headers, b"x-forwarded-proto") or scheme).split(",")[0].strip()
+        host = (h.text(headers, b"x-forwarded-host") or host).split(",")[0].strip()
+    return f"{scheme}://{host}"

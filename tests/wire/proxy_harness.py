@@ -1,0 +1,263 @@
+"""Real servers around the proxy: uvicorn before it, scripted or real upstreams behind it, raw clients."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import h11
+import uvicorn
+
+from portal_gateway.errors import GatewayError
+from portal_gateway.proxy.app import UpstreamProxy
+from portal_gateway.wire.trust import TrustedPeers
+
+NOBODY = TrustedPeers([])
+LOOPBACK = TrustedPeers([ipaddress.ip_network("127.0.0.0/8")])
+PATIENCE_S = 10.0
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def listening_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", 0))
+    sock.listen(128)
+    return sock
+
+
+@asynccontextmanager
+async def serving(app: Any, **config: Any) -> AsyncIterator[int]:
+    """The port on which uvicorn serves `app` in this very loop. Connections queue until it has started."""
+    with listening_socket() as sock:
+        options = {"log_config": None, "access_log": False, "lifespan": "on", "timeout_graceful_shutdown": 2}
+        server = uvicorn.Server(
+            uvicorn.Config(app, server_header=False, date_header=False, proxy_headers=False, **{**options, **config})
+        )
+        task = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await task
+
+
+@dataclass
+class Sidecar:
+    """The least of a sidecar: renders errors before the response, leaves the response unfinished after."""
+
+    proxy: UpstreamProxy
+    port: int = 0
+    errors: list[GatewayError] = field(default_factory=list)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started = False
+
+        async def tracking_send(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.proxy(scope, receive, tracking_send)
+        except GatewayError as error:
+            self.errors.append(error)
+            if not started:
+                body = error.message.encode()
+                headers = [(b"content-length", b"%d" % len(body)), (b"x-error", error.code.encode())]
+                await send({"type": "http.response.start", "status": error.status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def proxied(upstream_port: int, trusted: TrustedPeers = NOBODY, **options: Any) -> AsyncIterator[Sidecar]:
+    proxy = UpstreamProxy(f"http://127.0.0.1:{upstream_port}", trusted=trusted, **options)
+    sidecar = Sidecar(proxy)
+    async with serving(sidecar) as port:
+        sidecar.port = port
+        yield sidecar
+
+
+@dataclass
+class Upstream:
+    """A raw server: what it has seen, and the connections that are open now."""
+
+    port: int
+    accepted: int = 0
+    open: int = 0
+    heads: list[bytes] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def until(self, predicate: Callable[[Upstream], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S), self.changed:
+            await self.changed.wait_for(lambda: predicate(self))
+
+    async def notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def read_head(self, reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        await self.notify()
+        return head
+
+
+@asynccontextmanager
+async def upstream(
+    handler: Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[Upstream]:
+    """`handler` serves each connection; the connection is closed when it returns."""
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        state.accepted += 1
+        state.open += 1
+        await state.notify()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                await handler(state, reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+            state.open -= 1
+            tasks.discard(task)
+            await state.notify()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    state = Upstream(server.sockets[0].getsockname()[1])
+    try:
+        yield state
+    finally:
+        server.close()
+        for task in tuple(tasks):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await server.wait_closed()
+
+
+def answering(*responses: bytes) -> Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Keep-alive: each request (without a body) gets the next response, the last one for ever."""
+    left = list(responses)
+
+    async def handler(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await state.read_head(reader)
+            writer.write(left.pop(0) if len(left) > 1 else left[0])
+            await writer.drain()
+
+    return handler
+
+
+def once(
+    data: bytes, *, reset: bool = False
+) -> Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Each connection: one request is read, `data` written, the connection closed (with RST if `reset`)."""
+
+    async def handler(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await state.read_head(reader)
+        writer.write(data)
+        await writer.drain()
+        if reset:
+            reset_on_close(writer)
+
+    return handler
+
+
+def reset_on_close(writer: asyncio.StreamWriter) -> None:
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+
+@dataclass
+class Response:
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    broken: bool = False
+
+    def values(self, name: bytes) -> list[bytes]:
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+class Client:
+    """An HTTP/1.1 client on h11, which shares no parser with the proxy or the server before it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self._protocol = h11.Connection(h11.CLIENT)
+
+    async def request(self, data: bytes) -> Response:
+        self.write(data)
+        return await self.response()
+
+    def write(self, data: bytes) -> None:
+        """Send raw bytes; the first call of a request holds its head."""
+        if self._protocol.our_state is h11.IDLE:
+            method = data.split(b" ", 1)[0]
+            self._protocol.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"h")]))
+            self._protocol.send(h11.EndOfMessage())
+        self.writer.write(data)
+
+    async def event(self) -> Any:
+        while True:
+            event = self._protocol.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            async with asyncio.timeout(PATIENCE_S):
+                try:
+                    self._protocol.receive_data(await self.reader.read(65536))
+                except ConnectionError:
+                    self._protocol.receive_data(b"")
+
+    async def head(self) -> Response:
+        while not isinstance(event := await self.event(), h11.Response):
+            pass
+        return Response(event.status_code, list(event.headers.raw_items()), b"")
+
+    async def response(self) -> Response:
+        response = await self.head()
+        try:
+            while isinstance(event := await self.event(), h11.Data):
+                response.body += bytes(event.data)
+        except h11.RemoteProtocolError:
+            response.broken = True
+        if self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE:
+            self._protocol.start_next_cycle()
+        return response
+
+
+@asynccontextmanager
+async def client(port: int, **options: Any) -> AsyncIterator[Client]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def ask(port: int, data: bytes) -> Response:
+    """One request on a connection of its own."""
+    async with client(port) as connection:
+        return await connection.request(data)
+
+
+def get(target: bytes = b"/", *lines: bytes, method: bytes = b"GET") -> bytes:
+    return b"\r\n".join([method + b" " + target + b" HTTP/1.1", b"host: app.acme.com", *lines, b"", b""])
+
+
+def ok(body: bytes = b"ok", *lines: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"content-length: %d" % len(body), b"", body])
