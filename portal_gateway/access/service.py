@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from portal_gateway.access.freshness import Entry, Freshness, Lifetimes, entry_for, freshness, stale_entry
 from portal_gateway.access.memory import DecisionKey, MemoryStore
-from portal_gateway.access.single_flight import SingleFlight
+from portal_gateway.single_flight import SingleFlight
 from portal_gateway.errors import IncompleteIdentity, VendorBusy, VendorError
 from portal_gateway.models import Access, EndUser, Verdict
 from portal_gateway.observe.events import Events

@@ -70,9 +70,11 @@ class Output:
     def confirm(self, key: Hashable) -> None:
         self._holds.pop(key, None)
 
-    def withdraw(self, key: Hashable) -> None:
-        marks = self._holds.pop(key, ())
+    def withdraw(self, key: Hashable) -> list[Mark]:
+        """Take out the marks of `key`; those marks."""
+        marks = self._holds.pop(key, [])
         self._segments = [s for s in self._segments if not any(s is mark for mark in marks)]
+        return marks
 
     def withdraw_all(self) -> None:
         if self._holds:

@@ -6,6 +6,8 @@ parser must be in a state where the snippet opens or closes nothing but itself.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from portal_gateway.html.elements import RAW_TEXT, TABLE_SECTIONS
 from portal_gateway.html.matching import CompiledTargets, Element, Position, Target
 from portal_gateway.html.modes import TreeRules
@@ -39,6 +41,7 @@ class Placer:
         self._body_end: list[int] = []
         self._replacing: tuple[Element, tuple[object, ...]] | None = None
         self._tables: dict[Element, int] = {}
+        self._frameset_was_ok = True
 
     @property
     def done(self) -> bool:
@@ -52,6 +55,7 @@ class Placer:
         top = tree.stack[-1] if tree.stack else None
         refusals = self._append_refusals(top) if top is not None and top.watchers else {}
         mode = tree.mode
+        self._frameset_was_ok = tree.frameset_ok
         if tree.popped:
             tree.popped.clear()
         tree.disturbed = False
@@ -90,7 +94,7 @@ class Placer:
         tree.disturbed = False
         tree.finish()
         if self._found:
-            self._opened(offset, offset)
+            self._opened(offset, offset, unfinished)
         top = tree.stack[-1] if tree.stack else None
         for element in tree.stack:
             for index, position in element.watchers:
@@ -100,7 +104,7 @@ class Placer:
                 self._decide(index, offset, reason)
         self._finish_body(offset, unfinished)
         if self._replacing:
-            self._output.withdraw(self._replacing[0])
+            self._withdraw(self._replacing[0], unfinished or "unclosed_element")
         for table, fostered in self._tables.items():
             self._settle_table(table, fostered)
         self._output.confirm(_FRAMESET)
@@ -112,7 +116,7 @@ class Placer:
         if found:
             self._found.append((element, found, implied))
 
-    def _opened(self, start: int, end: int) -> None:
+    def _opened(self, start: int, end: int, unfinished: str | None = None) -> None:
         found, self._found = self._found, []
         for element, bits, implied in found:
             indexes = [i for i in range(len(self._compiled.targets)) if bits >> i & 1 & self._unmatched >> i]
@@ -120,7 +124,7 @@ class Placer:
                 target = self._compiled.targets[index]
                 if not target.every:
                     self._unmatched &= ~(1 << index)
-                reason = self._place(index, target, element, implied, start, end)
+                reason = unfinished or self._place(index, target, element, implied, start, end)
                 if reason:
                     self.refusals.setdefault(index, reason)
 
@@ -131,12 +135,14 @@ class Placer:
         if self._replacing and not (element is self._replacing[0] and position is Position.AFTER):
             return "inside_replacement"
         if position is Position.BEFORE or position is Position.REPLACE:
-            return self._place_before(index, element, implied, start)
+            return self._place_before(index, element, implied, start, end)
         if position is Position.AFTER:
             return self._place_after(index, element, implied, end)
         return self._place_inside(index, position, element, implied, start, end)
 
-    def _place_before(self, index: int, element: Element, implied: bool, start: int) -> str | None:
+    def _place_before(
+        self, index: int, element: Element, implied: bool, start: int, end: int
+    ) -> str | None:
         tree = self.tree
         if element.name in (b"html", b"head", b"body"):
             return "outside_body"
@@ -145,11 +151,11 @@ class Placer:
         if tree.disturbed or any(closed.name != b"head" for closed in tree.popped if closed is not element):
             return "implied_end"
         depth = len(tree.stack) - (1 if element.open else 0)
-        reason = self._refusal(index, depth, without=element)
+        reason = self._refusal(index, depth, next_element=element)
         if reason:
             return reason
         if self._compiled.targets[index].position is Position.REPLACE:
-            return self._begin_replacement(index, element, start)
+            return self._begin_replacement(index, element, start, end)
         if element.name == b"table":
             # Stray text in a table is moved before it, behind the snippet: known only when the table ends.
             self._tables[element] = tree.fostered
@@ -158,21 +164,25 @@ class Placer:
         self._mark(index, start)
         return None
 
-    def _begin_replacement(self, index: int, element: Element, start: int) -> str | None:
-        if self.tree.frameset_ok:
+    def _begin_replacement(self, index: int, element: Element, start: int, end: int) -> str | None:
+        if self._frameset_was_ok:
+            # What is cut out may be all that keeps a later frameset from replacing the body.
             return "frameset"
+        if not element.open:
+            self._output.mark(start, Mark(index, MarkKind.REPLACE_START))
+            self._output.mark(end, Mark(index, MarkKind.REPLACE_END))
+            return None
         self._output.mark(start, Mark(index, MarkKind.REPLACE_START), element)
         self._replacing = (element, self._surroundings(element))
-        if element.open:
-            element.watchers.append((index, Position.REPLACE))
-            self._waiting += 1
+        element.watchers.append((index, Position.REPLACE))
+        self._waiting += 1
         return None
 
     def _surroundings(self, element: Element) -> tuple[object, ...]:
         """What must be the same before and after an element that can be cut out."""
         tree = self.tree
         form = tree.form if tree.form is not element else None
-        return (tuple(e for e in tree.formatting if e is not element), form, tree.frameset_ok)
+        return (tuple(e for e in tree.formatting if e is not element), form, tree.fostered)
 
     def _place_after(self, index: int, element: Element, implied: bool, end: int) -> str | None:
         if element.name in (b"html", b"head", b"body"):
@@ -252,14 +262,13 @@ class Placer:
             self._output.mark(end, Mark(index, MarkKind.REPLACE_END))
             self._output.confirm(element)
         else:
-            self._output.withdraw(element)
-            self.refusals.setdefault(index, reason)
+            self._withdraw(element, reason)
 
     def _settle_table(self, table: Element, fostered: int) -> None:
         if self.tree.fostered == fostered:
             self._output.confirm(table)
         else:
-            self._output.withdraw(table)
+            self._withdraw(table, "foster_parenting")
 
     def _settle(self, mode: Mode, start: int) -> None:
         """After each token: what holds wait for, and the end of the body."""
@@ -287,6 +296,10 @@ class Placer:
 
     # --- marks
 
+    def _withdraw(self, key: Hashable, reason: str) -> None:
+        for mark in self._output.withdraw(key):
+            self.refusals.setdefault(mark.target, reason)
+
     def _decide(self, index: int, offset: int, reason: str | None) -> None:
         self._waiting -= 1
         if reason:
@@ -299,11 +312,11 @@ class Placer:
         key = _FRAMESET if self.tree.frameset_ok else None
         self._output.mark(offset, Mark(index, MarkKind.INSERT), key)
 
-    def _refusal(self, index: int, depth: int, without: Element | None = None) -> str | None:
+    def _refusal(self, index: int, depth: int, next_element: Element | None = None) -> str | None:
         """Why a snippet cannot be a child of `stack[depth - 1]` here, or None if it can."""
         tree = self.tree
         parent = tree.stack[depth - 1].name if depth else b"html"
         if parent in _PARENT_REFUSALS:
             return _PARENT_REFUSALS[parent]
         blocks = self._compiled.targets[index].breaks_paragraph
-        return tree.refusal(depth, without=without, breaks_paragraph=blocks)
+        return tree.refusal(depth, next_element=next_element, breaks_paragraph=blocks)

@@ -96,7 +96,7 @@ class Scanner:
         """Why `target` has no mark: why its match was refused, the bail-out, or "no_match" after the end."""
         if target in self._output.matched:
             return None
-        fallback = "no_match" if self._closed else None
+        fallback = (self._unfinished or "no_match") if self._closed else None
         return self._placer.refusals.get(target) or self._bail_reason or fallback
 
     def feed(self, data: bytes) -> list[Segment]:
@@ -118,7 +118,7 @@ class Scanner:
         try:
             position = self._scan(final)
             if final:
-                self._placer.finish(position, self._unfinished)
+                self._finish(position)
             held = size - position + self._output.held_bytes()
             if held > self._max_held:
                 raise Ambiguous("held_too_long" if self._output.holding else "tag_too_long")
@@ -129,6 +129,11 @@ class Scanner:
             self._passing = True
             position = size
         return self._output.take(position)
+
+    def _finish(self, position: int) -> None:
+        if self._tree.opaque:
+            self._unfinished = self._unfinished or "unclosed_element"
+        self._placer.finish(position, self._unfinished)
 
     def _scan(self, final: bool) -> int:
         size = len(self._output.buffer)

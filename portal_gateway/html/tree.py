@@ -197,18 +197,19 @@ class OpenElements:
     # --- what may be placed here
 
     def refusal(
-        self, depth: int, *, without: Element | None = None, breaks_paragraph: bool = False
+        self, depth: int, *, next_element: Element | None = None, breaks_paragraph: bool = False
     ) -> str | None:
         """Why a snippet cannot be a child of `stack[depth - 1]` at this place, or None if it can.
 
-        `without` is the element whose start tag comes next.
+        `next_element` is the one whose start tag follows the place, already on the stack if it has content.
         """
-        formatting = [element for element in self.formatting if element is not without]
+        formatting = [element for element in self.formatting if element is not next_element]
         if formatting and not formatting[-1].open:
             return "misnested_formatting"
         if self._link_is_open(formatting):
             return "in_link"
-        if self._block_in_formatting(formatting, depth):
+        # What follows may be moved away from the snippet as well as the snippet itself.
+        if self._block_in_formatting(formatting, depth + (next_element is not None)):
             return "misnested_formatting"
         if breaks_paragraph and self._paragraph_is_open(depth):
             return "in_paragraph"

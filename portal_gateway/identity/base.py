@@ -16,6 +16,11 @@ class IdentitySource(Protocol):
         """The source's slug, for logs and `explain`."""
         ...
 
+    @property
+    def immediate(self) -> bool:
+        """Whether `identify` answers from the request alone, without waiting for anything."""
+        ...
+
     async def identify(self, scope: Scope) -> EndUser | None:
         """The user that this very request proves, or None if this source knows of nobody signed in.
 

@@ -23,6 +23,12 @@ class CallbackSource:
     def __init__(self, identify: Identify) -> None:
         self._identify = identify
 
+    @property
+    def immediate(self) -> bool:
+        return not inspect.iscoroutinefunction(self._identify) and not inspect.iscoroutinefunction(
+            getattr(self._identify, "__call__", None)  # noqa: B004 (an object with an async __call__)
+        )
+
     async def identify(self, scope: Scope) -> EndUser | None:
         """What the callable returns. Raises IdentityError if it fails or returns neither user nor None."""
         try:

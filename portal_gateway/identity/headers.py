@@ -21,6 +21,7 @@ class HeadersSource:
     """Reads the configured headers of requests from trusted peers."""
 
     name = "headers"
+    immediate = True
 
     def __init__(self, settings: HeadersIdentity, trusted: TrustedPeers) -> None:
         self._settings = settings

@@ -21,7 +21,7 @@ from typing import Any
 import jwt
 
 from portal_gateway.errors import IdentityError
-from portal_gateway.identity.single_flight import SingleFlight
+from portal_gateway.single_flight import SingleFlight
 
 logger = logging.getLogger("portal_gateway.identity")
 

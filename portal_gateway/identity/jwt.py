@@ -44,6 +44,10 @@ class JwtSource:
         self._jwks = JwksCache(settings.jwks_url, settings.algorithms) if settings.jwks_url else None
         self._verified: LRUCache[bytes, tuple[EndUser, float]] = LRUCache(MAX_VERIFIED)
 
+    @property
+    def immediate(self) -> bool:
+        return self._jwks is None
+
     async def identify(self, scope: Scope) -> EndUser | None:
         """The user the token names. Raises IdentityError if the issuer's keys cannot be had."""
         token = self._token(scope)

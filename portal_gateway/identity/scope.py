@@ -37,6 +37,10 @@ class ScopeSource:
         self._keys = tuple(key for key in ("user", "session") if getattr(settings, key) is not None)
         self._warned = False
 
+    @property
+    def immediate(self) -> bool:
+        return self._probe is None
+
     async def identify(self, scope: Scope) -> EndUser | None:
         """The user the app has put into the scope. Raises IdentityError if the app fails when probed."""
         if self._probe is None or all(key in scope for key in self._keys):

@@ -18,7 +18,7 @@ from cachetools import TTLCache
 
 from portal_gateway.errors import IdentityError
 from portal_gateway.identity.fields import user_from
-from portal_gateway.identity.single_flight import SingleFlight
+from portal_gateway.single_flight import SingleFlight
 from portal_gateway.identity.subrequest import Answer, Subrequest, carried_headers
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import WhoamiIdentity
@@ -39,6 +39,7 @@ class WhoamiSource:
     """Asks the wrapped app at `settings.path`; cookies that the answer sets are dropped."""
 
     name = "whoami"
+    immediate = False
 
     def __init__(
         self, settings: WhoamiIdentity, subrequest: Subrequest, clock: Callable[[], float] = time.monotonic

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
 
 from portal_gateway.access.directory import Directory
 from portal_gateway.errors import GatewayError, IdentityError
+from portal_gateway.identity.chain import IdentityChain
 from portal_gateway.injection.plan import Plan, Slot
 from portal_gateway.injection.rules import Placement
 from portal_gateway.injection.snippets import Snippets
 from portal_gateway.models import Access, EndUser
 from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Scope
-
-
-class Identities(Protocol):
-    """Who the user is. `immediate` promises that `identify` never waits for anything."""
-
-    @property
-    def immediate(self) -> bool: ...
-    async def identify(self, scope: Scope) -> EndUser | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class PageDecider:
     """Finds the outcomes of all placements of a page."""
 
     def __init__(
-        self, identities: Identities, directory: Directory, snippets: Snippets, events: Events
+        self, identities: IdentityChain, directory: Directory, snippets: Snippets, events: Events
     ) -> None:
         self._identities = identities
         self._directory = directory

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
-from typing import Protocol
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from portal_gateway.errors import (
     UnknownPortal,
     VendorBusy,
 )
+from portal_gateway.identity.chain import IdentityChain
 from portal_gateway.models import Choice, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers
@@ -36,15 +36,11 @@ _TAB = (b"document",)
 _FRAME = (b"iframe", b"frame", b"document")
 
 
-class Identities(Protocol):
-    async def identify(self, scope: Scope) -> EndUser | None: ...
-
-
 class PortalRoutes:
     """Answers every request under the mount path; nothing below it reaches the host app."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, identities: Identities, assets: Assets, events: Events
+        self, settings: Settings, directory: Directory, identities: IdentityChain, assets: Assets, events: Events
     ) -> None:
         self._mount_path = settings.mount_path
         self._login_url = settings.login_url

@@ -43,7 +43,10 @@ class ResponseParser:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: RawHeaders = []
         self._framing_headers: RawHeaders = []
-        self._overhead = 0
+        # Fields (of head and trailers) that are whole, and input that ended neither in a head nor in a body:
+        # one line without an end makes no field, many lines may come in one piece of input.
+        self._field_bytes = 0
+        self._unfinished_bytes = 0
         self._progressed = False
         self._chunks: list[bytes] = []
         self.head: ResponseHead | None = None
@@ -76,7 +79,7 @@ class ResponseParser:
         return data
 
     def _parse(self, data: bytes) -> None:
-        self._progressed, before = False, self._overhead
+        self._progressed = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
@@ -90,15 +93,14 @@ class ResponseParser:
             self.is_clean = self.is_clean and (self._method != "HEAD" or data.endswith(b"\r\n\r\n"))
             del self._parser  # it refers back to us
         elif not self._progressed:
-            self._count_overhead(len(data) - (self._overhead - before))
+            self._unfinished_bytes += len(data)
+            self._bound(self._unfinished_bytes)
 
     def _made_progress(self) -> None:
-        self._overhead, self._progressed = 0, True
+        self._field_bytes, self._unfinished_bytes, self._progressed = 0, 0, True
 
-    def _count_overhead(self, size: int) -> None:
-        """Bound what is neither body nor a finished head: endless header lines, trailers, extensions."""
-        self._overhead += size
-        if self._overhead > self._max_head_bytes:
+    def _bound(self, size: int) -> None:
+        if size > self._max_head_bytes:
             raise BadResponse(f"more than {self._max_head_bytes} bytes of headers")
 
     # Called by httptools.
@@ -108,7 +110,8 @@ class ResponseParser:
             self.is_clean = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_overhead(len(name) + len(value) + 4)
+        self._field_bytes += len(name) + len(value) + 4
+        self._bound(self._field_bytes)
         if self.head is not None:
             return
         name, value = name.lower(), value.rstrip(b" \t")

@@ -227,7 +227,10 @@ class Client:
         return Response(event.status_code, list(event.headers.raw_items()), b"")
 
     async def response(self) -> Response:
-        response = await self.head()
+        return await self.rest_of(await self.head())
+
+    async def rest_of(self, response: Response) -> Response:
+        """The body that belongs to `response`, which came from `head`."""
         try:
             while isinstance(event := await self.event(), h11.Data):
                 response.body += bytes(event.data)

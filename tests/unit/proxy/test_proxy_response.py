@@ -13,6 +13,12 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 LIMIT = 1000
 
 
+def feed_in_steps(parser: ResponseParser, data: bytes, step: int | None) -> None:
+    step = step or len(data)
+    for at in range(0, len(data), step):
+        parser.feed(data[at : at + step])
+
+
 def parsed(data: bytes, method: str = "GET", step: int | None = None) -> tuple[ResponseParser, bytes]:
     parser, body = ResponseParser(method, LIMIT), b""
     step = step or len(data)
@@ -133,10 +139,9 @@ BAD = {
 @pytest.mark.parametrize("step", [None, 1])
 @pytest.mark.parametrize("name", BAD)
 def test_bad_responses_are_refused_and_never_complete(name: str, step: int | None) -> None:
-    parser, step = ResponseParser("GET", LIMIT), step or len(BAD[name])
+    parser = ResponseParser("GET", LIMIT)
     with pytest.raises(BadResponse):
-        for at in range(0, len(BAD[name]), step):
-            parser.feed(BAD[name][at : at + step])
+        feed_in_steps(parser, BAD[name], step)
     assert not parser.complete
 
 
@@ -154,14 +159,10 @@ def test_bad_responses_are_refused_and_never_complete(name: str, step: int | Non
     ],
 )
 def test_heads_and_trailers_are_bounded(data: bytes, step: int | None) -> None:
-    parser, fed = ResponseParser("GET", LIMIT), 0
-    step = step or len(data)
+    if step is not None:
+        data = data[: LIMIT + 200]
     with pytest.raises(BadResponse, match="more than 1000 bytes"):
-        while True:
-            parser.feed(data[fed : fed + step])
-            fed += step
-            assert fed < len(data)
-    assert step > LIMIT or fed <= 2 * LIMIT
+        feed_in_steps(ResponseParser("GET", LIMIT), data, step)
 
 
 @pytest.mark.parametrize("step", [None, 1, 16])
