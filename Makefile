@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_ARGS ?=
 
-.PHONY: help demo test test-fast check format lock image-test clean
+.PHONY: help demo test check format lock image-test screenshots reference clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,3 +46,10 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+screenshots: $(STAMP) ## take the pictures of the documentation anew
+	$(BIN)/python docs/make_screenshots.py
+
+reference: $(STAMP) ## write docs/configuration.md and the JSON Schema anew
+	$(BIN)/python docs/make_configuration.py > docs/configuration.md
+	$(BIN)/portal-gateway schema > config/portal-gateway.schema.json
