@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the settings schema: `python docs/make_configuration.py > docs/configuration.md`."""
+"""Writes docs/configuration.md from the settings schema; `make reference` runs it."""
 
 from __future__ import annotations
 

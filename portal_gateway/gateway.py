@@ -45,7 +45,7 @@ class Gateway:
         directory = Directory(self._portals(), self._access, self.events)
         self.routes = PortalRoutes(settings, directory, self._identity.routes, assets, self.events)
         self.rules = RuleSet(settings.portals, {name: p.frame_origin for name, p in self._providers.items()})
-        self.tags = LoaderTags(assets.widget_version)
+        self.tags = LoaderTags(self.rules.version(settings.mount_path, assets.widget_version))
         policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
         snippets = Snippets(settings.mount_path, settings.mount_path + assets.widget_path, policies)
         self.decider = PageDecider(self._identity.pages, directory, snippets, self.events)

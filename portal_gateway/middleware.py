@@ -15,12 +15,13 @@ from portal_gateway.identity.callback import Identify
 from portal_gateway.identity.subrequest import is_subrequest, keep_state
 from portal_gateway.injection.plan import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements
-from portal_gateway.injection.stream import PageResponder
+from portal_gateway.injection.stream import PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.settings import Settings, load_settings
 from portal_gateway.wire.asgi import ASGIApp, Receive, Scope, Send
 from portal_gateway.wire.requests import own_origin, route_path
 from portal_gateway.wire.trust import strip_headers
+from portal_gateway.wire.urls import origin_of
 
 # Ways of sending a body that we could not look into.
 _OPAQUE_BODIES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
@@ -49,15 +50,14 @@ class PortalGatewayMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "http":
-            if not is_subrequest(scope):
-                await self._http(self._believable(scope), receive, send)
-                return
-        elif kind == "websocket":
-            scope = self._believable(scope)
-        elif kind == "lifespan":
+        if kind == "lifespan":
             await Lifespan(self.app, self.gateway.aclose)(scope, receive, send)
             return
+        if kind in ("http", "websocket"):
+            scope = self._believable(scope)
+            if kind == "http" and not is_subrequest(scope):
+                await self._http(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,6 +69,8 @@ class PortalGatewayMiddleware:
         refusal = "no_rule" if page is None else request_refusal(scope)
         if page is None or refusal is not None:
             self.gateway.events.not_injected(str(refusal))
+            if self.gateway.settings.server_timing:
+                send = announcing(send, str(refusal))
             await self.app(scope, receive, send)
             return
         await self._page(scope, receive, send, page)
@@ -76,9 +78,10 @@ class PortalGatewayMiddleware:
     async def _page(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
         gateway = self.gateway
         headers, revalidates = page_request_headers(scope["headers"], gateway.tags)
-        extensions = {k: v for k, v in (scope.get("extensions") or {}).items() if k not in _OPAQUE_BODIES}
         # The app's own session middleware will fill this very mapping, which is where identity looks later.
-        scope = {**scope, "headers": headers, "extensions": extensions}
+        scope = {**scope, "headers": headers}
+        if scope.get("extensions"):
+            scope["extensions"] = {k: v for k, v in scope["extensions"].items() if k not in _OPAQUE_BODIES}
         keep_state(scope)
         responder = PageResponder(
             scope,
@@ -87,8 +90,7 @@ class PortalGatewayMiddleware:
             gateway.decider,
             gateway.tags,
             gateway.events,
-            own_origin=gateway.settings.public_url
-            or own_origin(scope, behind_proxy=gateway.trusted.trusts(scope)),
+            own_origin=self._own_origin(scope),
             revalidates=revalidates,
             server_timing=gateway.settings.server_timing,
         )
@@ -96,6 +98,12 @@ class PortalGatewayMiddleware:
             await self.app(scope, receive, responder.send)
         finally:
             await responder.aclose()
+
+    def _own_origin(self, scope: Scope) -> str:
+        """The origin of the page in the browser, empty if the request does not tell a usable one."""
+        settings, trusted = self.gateway.settings, self.gateway.trusted
+        asked = settings.public_url or own_origin(scope, behind_proxy=trusted.trusts(scope))
+        return origin_of(asked) or ""
 
     def _believable(self, scope: Scope) -> Scope:
         """The scope without identity headers, unless a trusted proxy sent them."""

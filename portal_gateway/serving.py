@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 import uvicorn
 
@@ -45,11 +48,21 @@ def serve_sidecar(config: str, upstream: str | None, listener: socket.socket, wo
         timeout_graceful_shutdown=DRAIN_S,
     )
     if workers == 1:
-        uvicorn.Server(uvicorn_config).run(sockets=[listener])
+        _Server(uvicorn_config).run(sockets=[listener])
         return
     from uvicorn.supervisors import Multiprocess
 
     Multiprocess(uvicorn_config, sockets=[listener]).run()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises the signal that stopped it once more, and dies of it; a clean stop is status 0 here."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def worker_app() -> ASGIApp:

@@ -8,19 +8,12 @@ question for a few seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from portal_gateway.models import Access, Verdict
 
 # Long enough that a vendor in trouble is not asked at each page view, short enough that nobody waits for recovery.
 UNKNOWN_HOLD_S = 5.0
 MAX_UNKNOWN_HOLD_S = 60.0
-
-
-class Freshness(Enum):
-    FRESH = "fresh"  # use it
-    STALE = "stale"  # ask again; usable for showing if that fails
-    EXPIRED = "expired"  # ask again; of no more use
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,6 @@ def stale_entry(old_yes: Entry, unanswered: Entry) -> Entry:
     return Entry(access, fresh_until, old_yes.usable_until, answered=False)
 
 
-def freshness(entry: Entry, now: float) -> Freshness:
-    if now < entry.fresh_until:
-        return Freshness.FRESH
-    return Freshness.STALE if now < entry.usable_until else Freshness.EXPIRED
+def is_usable_yes(entry: Entry, now: float) -> bool:
+    """Whether `entry` may still show a link when the vendor does not answer."""
+    return entry.access.verdict is Verdict.GRANTED and now < entry.usable_until

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from portal_gateway.access.freshness import Entry, Freshness, Lifetimes, entry_for, freshness, stale_entry
+from portal_gateway.access.freshness import Entry, Lifetimes, entry_for, is_usable_yes, stale_entry
 from portal_gateway.access.memory import DecisionKey, MemoryStore
-from portal_gateway.single_flight import SingleFlight
 from portal_gateway.errors import IncompleteIdentity, VendorBusy, VendorError
 from portal_gateway.models import Access, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.base import Provider
+from portal_gateway.single_flight import SingleFlight
 
 INCOMPLETE = Access.unknown("incomplete_identity")
+BROKEN = Access.unknown("internal_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class Source:
     lifetimes: Lifetimes
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the vendor said just now, and what is kept of it: perhaps an old yes, which never signs anything."""
+
+    access: Access
+    entry: Entry
+
+
 class AccessService:
     """Answers "has this user access to this portal?" for pages (any usable answer) and launches (a fresh one)."""
 
@@ -47,9 +56,10 @@ class AccessService:
         self._store = store
         self._events = events
         self._clock = clock
-        self._flights: SingleFlight[DecisionKey, Entry] = SingleFlight()
-        # An answer asked for before something was dropped may be the very one to be dropped: it is not kept.
+        # An answer asked for before something was dropped may be the very one to be dropped: it is not kept, and
+        # nobody who comes later joins that flight.
         self._generation = 0
+        self._flights: SingleFlight[tuple[int, DecisionKey], _Answer] = SingleFlight()
 
     def peek(self, portal: str, user: EndUser) -> Access | None:
         """The decision if it is at hand and fresh, without waiting."""
@@ -57,6 +67,8 @@ class AccessService:
             entry = self._store.get(self._key(portal, user))
         except IncompleteIdentity:
             return INCOMPLETE
+        except Exception:
+            return None  # `decide` says what is wrong
         if entry is None or self._clock() >= entry.fresh_until:
             return None
         return entry.access
@@ -70,13 +82,17 @@ class AccessService:
             key = self._key(portal, user)
         except IncompleteIdentity:
             return Decision(INCOMPLETE, 0.0)
+        except Exception:
+            self._events.failed("access", portal)
+            return Decision(BROKEN, 0.0)
         now = self._clock()
         entry = self._store.get(key)
-        state = Freshness.EXPIRED if entry is None else freshness(entry, now)
-        if entry is None or state is not Freshness.FRESH or (for_launch and not entry.answered):
-            old_yes = entry if state is Freshness.STALE and not for_launch else None
-            entry = await self._flights.run(key, lambda: self._ask(key, user, old_yes))
-        return Decision(entry.access, max(0.0, entry.fresh_until - now))
+        if entry is not None and now < entry.fresh_until and (entry.answered or not for_launch):
+            return Decision(entry.access, entry.fresh_until - now)
+        generation = self._generation
+        answer = await self._flights.run((generation, key), lambda: self._ask(key, user, generation))
+        access = answer.access if for_launch else answer.entry.access
+        return Decision(access, max(0.0, answer.entry.fresh_until - self._clock()))
 
     def drop(self, portal: str, user: EndUser) -> None:
         """Drop the decision for exactly this user, because acting on it failed."""
@@ -86,6 +102,7 @@ class AccessService:
     def forget(self, portal: str, user_id: str) -> int:
         """Drop all decisions about a user id; the number dropped."""
         self._generation += 1
+        self._sources[portal].provider.forget()
         return self._store.forget(portal, user_id)
 
     async def aclose(self) -> None:
@@ -94,9 +111,8 @@ class AccessService:
     def _key(self, portal: str, user: EndUser) -> DecisionKey:
         return DecisionKey(portal, user.id, self._sources[portal].provider.subject(user))
 
-    async def _ask(self, key: DecisionKey, user: EndUser, old_yes: Entry | None) -> Entry:
+    async def _ask(self, key: DecisionKey, user: EndUser, generation: int) -> _Answer:
         source = self._sources[key.portal]
-        generation = self._generation
         hold_s = None
         try:
             access = await source.provider.check_access(user)
@@ -107,11 +123,14 @@ class AccessService:
             access = INCOMPLETE
         except Exception:
             self._events.failed("access", key.portal)
-            access = Access.unknown("internal_error")
+            access = BROKEN
         self._events.decided(key.portal, access)
-        entry = entry_for(access, source.lifetimes, self._clock(), hold_s)
-        if access.verdict is Verdict.UNKNOWN and old_yes is not None:
-            entry = stale_entry(old_yes, entry)
-        if generation == self._generation:
-            self._store.put(key, entry)
-        return entry
+        now = self._clock()
+        entry = entry_for(access, source.lifetimes, now, hold_s)
+        if generation != self._generation:
+            return _Answer(access, entry)
+        old = self._store.get(key)
+        if access.verdict is Verdict.UNKNOWN and old is not None and is_usable_yes(old, now):
+            entry = stale_entry(old, entry)
+        self._store.put(key, entry)
+        return _Answer(access, entry)

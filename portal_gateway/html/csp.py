@@ -133,9 +133,7 @@ def _extended_line(value: bytes, wanted: Sequence[str], own_origin: str) -> byte
 def _extended(text: str, wanted: Sequence[str], own_origin: str) -> str:
     policy = Policy.parse(text)
     added = [
-        "'self'" if origin == own_origin else origin
-        for origin in wanted
-        if policy.blocks_frame(origin, own_origin)
+        "'self'" if origin == own_origin else origin for origin in wanted if policy.blocks_frame(origin, own_origin)
     ]
     if not added:
         return text

@@ -42,6 +42,9 @@ HEAD_CONTENT = HEAD_VOIDS | _names("noframes script style template title")
 INLINE_VOIDS = _names("area br embed img input keygen wbr")
 MARKED = _names("applet marquee object")
 
+# End tags that do more than close an element of their name.
+CLOSED_WITH_MORE = TABLE_PARTS | MARKED | _names("body br form html select table template")
+
 # How the tokenizer reads on after these start tags (13.2.6.2, 13.2.6.4.7; scripting is on).
 RAW_TEXT = _names("iframe noembed noframes noscript style textarea title xmp")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from portal_gateway.html.selectors import Combinator, Compound, Selector
 from portal_gateway.html.tags import Tag
 
 
-class Position(str, Enum):
+class Position(StrEnum):
     APPEND = "append"
     PREPEND = "prepend"
     BEFORE = "before"
@@ -54,14 +54,26 @@ class Element:
 class CompiledTargets:
     """Targets digested once, then shared by all responses. Read-only after `__init__`."""
 
-    __slots__ = ("_any_name", "_by_name", "_compounds", "_first", "_found", "_next", "targets")
+    __slots__ = (
+        "_any_name",
+        "_by_name",
+        "_compounds",
+        "_first",
+        "_found",
+        "_literals",
+        "_next",
+        "only_body_end",
+        "targets",
+    )
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = tuple(targets)
+        self.only_body_end = bool(self.targets) and all(map(_is_body_end, self.targets))
         self._first = 0
         self._any_name = 0
         self._by_name: dict[bytes, int] = {}
         self._compounds: list[Compound] = []
+        self._literals: list[bytes] = []
         self._next: list[tuple[int, Combinator] | None] = []
         self._found: list[int] = []
         for index, target in enumerate(self.targets):
@@ -79,6 +91,7 @@ class CompiledTargets:
                 name = compound.name.encode()
                 self._by_name[name] = self._by_name.get(name, 0) | bit
             self._compounds.append(compound)
+            self._literals.append(_literal(compound))
             self._next.append(None if last else (bit << 1, chain[step + 1].combinator))
             self._found.append(1 << target if last else 0)
 
@@ -87,11 +100,17 @@ class CompiledTargets:
         inherited = parent.inherited if parent else 0
         active = parent.below if parent else self._first
         candidates = active & (self._by_name.get(element.name, 0) | self._any_name)
+        if not candidates:
+            element.inherited = inherited
+            element.below = self._first | inherited
+            return 0
         children_only = found = 0
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
             state = bit.bit_length() - 1
+            if self._lacks_literal(state, element.tag.raw):
+                continue
             if not _accepts(self._compounds[state], element, parent):
                 continue
             found |= self._found[state]
@@ -106,9 +125,33 @@ class CompiledTargets:
         element.below = self._first | inherited | children_only
         return found
 
+    def may_match(self, name: bytes, raw: bytes, parent: Element) -> bool:
+        """Whether a child `name` of `parent` with the attributes `raw` could match any step of any chain."""
+        candidates = parent.below & (self._by_name.get(name, 0) | self._any_name)
+        while candidates:
+            bit = candidates & -candidates
+            candidates ^= bit
+            if not self._lacks_literal(bit.bit_length() - 1, raw):
+                return True
+        return False
+
+    def _lacks_literal(self, state: int, raw: bytes) -> bool:
+        literal = self._literals[state]
+        return literal != b"" and literal not in raw and b"&" not in raw
+
+
+def _is_body_end(target: Target) -> bool:
+    return target.position is Position.APPEND and target.selector.chains == ((Compound("body"),),)
+
 
 def compile_targets(targets: Sequence[Target]) -> CompiledTargets:
     return CompiledTargets(targets)
+
+
+def _literal(compound: Compound) -> bytes:
+    """Bytes that a tag must hold, unless it spells them as character references; empty if there are none sure."""
+    values = [t.value for t in compound.attributes if not t.ignore_case and t.value.isascii() and t.value.isprintable()]
+    return max(values, key=len, default="").encode()
 
 
 def _accepts(compound: Compound, element: Element, parent: Element | None) -> bool:

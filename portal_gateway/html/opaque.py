@@ -15,25 +15,25 @@ SELECT_CONTENT = frozenset((b"option", b"optgroup", b"script", b"template"))
 
 
 class Opaque:
-    __slots__ = ("_in_select", "_tables", "foreign", "templates")
+    __slots__ = ("_in_select", "_tables", "active", "foreign", "templates")
 
     def __init__(self) -> None:
         self.foreign: list[bytes] = []
         self.templates = 0
+        self.active = False
         self._tables = 0
         self._in_select = False
-
-    def __bool__(self) -> bool:
-        return bool(self.foreign or self.templates)
 
     @property
     def cdata_allowed(self) -> bool:
         return bool(self.foreign)
 
     def enter_template(self) -> None:
+        self.active = True
         self.templates += 1
 
     def enter_foreign(self, root: bytes) -> None:
+        self.active = True
         self.foreign.append(root)
 
     def start(self, tag: Tag) -> bytes | None:
@@ -43,18 +43,18 @@ class Opaque:
             return None
         return self._start_in_template(tag)
 
-    def end(self, tag: Tag, open_names: frozenset[bytes]) -> None:
-        """`open_names`: the HTML elements around the region, which a stray end tag might close."""
-        if self.foreign:
-            if tag.name in self.foreign:
-                while self.foreign.pop() != tag.name:
-                    pass
-                return
-            if not (self.templates and tag.name == b"template"):
-                self._check_stray(tag, open_names)
-                return
+    def end(self, tag: Tag, open_names: frozenset[bytes]) -> bool:
+        """Whether the tag ends the region. `open_names`: the HTML elements around, which a stray tag might close."""
+        if tag.name in self.foreign:
+            while self.foreign.pop() != tag.name:
+                pass
+        elif self.foreign and not (self.templates and tag.name == b"template"):
+            self._check_stray(tag, open_names)
+        else:
             self.foreign.clear()
-        self._end_in_template(tag)
+            self._end_in_template(tag)
+        self.active = bool(self.foreign or self.templates)
+        return not self.active
 
     def _start_foreign(self, tag: Tag) -> None:
         name = tag.name

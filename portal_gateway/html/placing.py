@@ -10,10 +10,10 @@ from collections.abc import Hashable
 
 from portal_gateway.html.elements import RAW_TEXT, TABLE_SECTIONS
 from portal_gateway.html.matching import CompiledTargets, Element, Position, Target
-from portal_gateway.html.modes import TreeRules
 from portal_gateway.html.output import Mark, MarkKind, Output
 from portal_gateway.html.tags import Tag
 from portal_gateway.html.tree import Ambiguous, Mode
+from portal_gateway.html.tree_rules import TreeRules
 
 _ORDER = (Position.BEFORE, Position.REPLACE, Position.PREPEND, Position.APPEND, Position.AFTER)
 _NO_CONTENT = RAW_TEXT | {b"script", b"noframes", b"plaintext", b"template", b"svg", b"math"}
@@ -69,7 +69,18 @@ class Placer:
             self._closed(tag, top, refusals, start, end)
         if self._found:
             self._opened(start, end)
-        self._settle(mode, start)
+        if tree.mode is not mode or self._output.holding:
+            self._settle(mode, start)
+
+    def skips_leaf(self, name: bytes, raw: bytes) -> bool:
+        """Whether a whole inline element of text is done with by counting it."""
+        if not self.tree.skips_leaf(name):
+            return False
+        parent = self.tree.stack[-1]
+        if self._compiled.may_match(name, raw, parent):
+            return False
+        parent.children += 1
+        return True
 
     def text(self, offset: int, *, blank: bool) -> None:
         """Text that begins at `offset`."""
@@ -128,9 +139,7 @@ class Placer:
                 if reason:
                     self.refusals.setdefault(index, reason)
 
-    def _place(
-        self, index: int, target: Target, element: Element, implied: bool, start: int, end: int
-    ) -> str | None:
+    def _place(self, index: int, target: Target, element: Element, implied: bool, start: int, end: int) -> str | None:
         position = target.position
         if self._replacing and not (element is self._replacing[0] and position is Position.AFTER):
             return "inside_replacement"
@@ -140,9 +149,7 @@ class Placer:
             return self._place_after(index, element, implied, end)
         return self._place_inside(index, position, element, implied, start, end)
 
-    def _place_before(
-        self, index: int, element: Element, implied: bool, start: int, end: int
-    ) -> str | None:
+    def _place_before(self, index: int, element: Element, implied: bool, start: int, end: int) -> str | None:
         tree = self.tree
         if element.name in (b"html", b"head", b"body"):
             return "outside_body"
@@ -208,10 +215,10 @@ class Placer:
             else:
                 self._mark(index, start if implied else end)
             return None
-        if not element.open:
-            return "no_element_content"
         if implied:
             return "implied_element"
+        if not element.open:
+            return "no_element_content"
         if name in _PARENT_REFUSALS:
             return _PARENT_REFUSALS[name]
         if position is Position.APPEND:
@@ -233,9 +240,7 @@ class Placer:
         depth = len(self.tree.stack)
         return {i: self._refusal(i, depth) for i, position in top.watchers if position is Position.APPEND}
 
-    def _closed(
-        self, tag: Tag, top: Element | None, refusals: dict[int, str | None], start: int, end: int
-    ) -> None:
+    def _closed(self, tag: Tag, top: Element | None, refusals: dict[int, str | None], start: int, end: int) -> None:
         tree = self.tree
         for element in tree.popped:
             if element in self._tables:

@@ -1,22 +1,23 @@
-"""Finds the places for snippets in an HTML page that arrives in pieces (HTML 13.2.5, tokenization).
+"""Finds the places for snippets in an HTML page that arrives in pieces.
 
-Rules of this file:
-1. The bytes that leave, concatenated, are the bytes that came in.
-2. Every decision depends on the page only, never on where it was cut into pieces.
-3. No more than `max_held` bytes are kept back; whoever needs more has no placement.
+    scanner = Scanner(compile_targets([Target(parse_selector("main"), Position.APPEND)]))
+    for segment in [*scanner.feed(data), *scanner.close()]: ...
+
+Every segment is bytes of the page or a `Mark` between them. The bytes are the page, unchanged and in order. A mark
+stands only where a snippet (one element with its content, all tags closed) becomes exactly the node that the
+target asks for: DOM(page with the snippet) is DOM(page) with that node added. Everywhere else there is a reason
+instead. Not bound to that is only `append` to body or html: the snippet is the last thing on the page in document
+order, that is before the `</body>` that ends it, inside whatever element the page forgot to close.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from html import unescape
+from collections.abc import Sequence
 
+from portal_gateway.html.body_end import BodyEnd
 from portal_gateway.html.matching import CompiledTargets, Position, Target, compile_targets
-from portal_gateway.html.output import Mark, MarkKind, Output, Segment
-from portal_gateway.html.placing import Placer
-from portal_gateway.html.tags import TAG, Tag
-from portal_gateway.html.tree import Ambiguous, Mode
+from portal_gateway.html.output import Mark, MarkKind, Segment
+from portal_gateway.html.tokenizer import PageScanner
 
 __all__ = [
     "CompiledTargets",
@@ -32,295 +33,29 @@ __all__ = [
 # A tag, or an element to be replaced, longer than this is no placeholder that somebody wrote by hand.
 DEFAULT_MAX_HELD = 64 * 1024
 
-_COMMENT_AT_ONCE = re.compile(rb"-?>")
-_COMMENT_END = re.compile(rb"--!?>")
-_SCRIPT_TURN = re.compile(rb"(<!--)|(-->)|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
-_SPACE = re.compile(rb"[\t\n\f\r ]*")
-_REFERENCE = re.compile(rb"&#?[0-9a-zA-Z]*;?")
-_MAX_REFERENCE = 64
-_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_RAW_END = {
-    name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE)
-    for name in (b"title", b"textarea", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript")
-}
-_NUL_BREAKS = frozenset(
-    (
-        Mode.INITIAL,
-        Mode.BEFORE_HTML,
-        Mode.BEFORE_HEAD,
-        Mode.IN_HEAD,
-        Mode.AFTER_HEAD,
-        Mode.AFTER_BODY,
-        Mode.IN_COLUMN_GROUP,
-    )
-)
-
 
 class Scanner:
-    """One per response. `feed` and `close` return the input with marks; see `Mark`."""
+    """One per response. Holds back at most `max_held` bytes."""
 
-    def __init__(
-        self, targets: CompiledTargets | Sequence[Target], *, max_held: int = DEFAULT_MAX_HELD
-    ) -> None:
+    def __init__(self, targets: CompiledTargets | Sequence[Target], *, max_held: int = DEFAULT_MAX_HELD) -> None:
         compiled = targets if isinstance(targets, CompiledTargets) else compile_targets(targets)
-        self._output = Output()
-        self._placer = Placer(compiled, self._output)
-        self._tree = self._placer.tree
-        self._count = len(compiled.targets)
-        self._max_held = max_held
-        self._read: Callable[[int, bool], int] = self._read_data
-        self._raw_name = b""
-        self._script_level = 0
-        self._unfinished: str | None = None
-        self._position = 0
-        self._passing = not self._count
-        self._closed = False
-        self._bail_reason: str | None = None
+        engine = BodyEnd if compiled.only_body_end else PageScanner
+        self._engine: BodyEnd | PageScanner = engine(compiled, max_held)
+        self.feed = self._engine.feed
+        self.close = self._engine.close
+        self.reason = self._engine.reason
 
     @property
     def done(self) -> bool:
         """Nothing can be placed any more and nothing is held: bytes may go past the scanner."""
-        return self._passing
+        return self._engine.done
 
     @property
     def bail_reason(self) -> str | None:
         """Why the scanner gave the page up, a stable slug; None if it did not."""
-        return self._bail_reason
+        return self._engine.bail_reason
 
     @property
     def matched(self) -> frozenset[int]:
         """The targets with at least one mark among the segments returned so far."""
-        return frozenset(self._output.matched)
-
-    def reason(self, target: int) -> str | None:
-        """Why `target` has no mark: why its match was refused, the bail-out, or "no_match" after the end."""
-        if target in self._output.matched:
-            return None
-        fallback = (self._unfinished or "no_match") if self._closed else None
-        return self._placer.refusals.get(target) or self._bail_reason or fallback
-
-    def feed(self, data: bytes) -> list[Segment]:
-        if self._passing:
-            return [data] if data else []
-        self._output.load(data)
-        return self._run(final=False)
-
-    def close(self) -> list[Segment]:
-        self._closed = True
-        if self._passing:
-            return []
-        self._output.load(b"")
-        return self._run(final=True)
-
-    def _run(self, *, final: bool) -> list[Segment]:
-        size = len(self._output.buffer)
-        position = 0
-        try:
-            position = self._scan(final)
-            if final:
-                self._finish(position)
-            held = size - position + self._output.held_bytes()
-            if held > self._max_held:
-                raise Ambiguous("held_too_long" if self._output.holding else "tag_too_long")
-        except Ambiguous as ambiguity:
-            self._bail_reason = ambiguity.reason
-            self._output.withdraw_all()
-        if final or self._bail_reason or self._placer.done:
-            self._passing = True
-            position = size
-        return self._output.take(position)
-
-    def _finish(self, position: int) -> None:
-        if self._tree.opaque:
-            self._unfinished = self._unfinished or "unclosed_element"
-        self._placer.finish(position, self._unfinished)
-
-    def _scan(self, final: bool) -> int:
-        size = len(self._output.buffer)
-        position = 0
-        while position < size and not self._placer.done:
-            read = self._read
-            following = read(position, final)
-            if following == position and read == self._read:
-                break
-            position = following
-        return position
-
-    # --- the data state
-
-    def _read_data(self, position: int, final: bool) -> int:
-        buffer, placer, tree = self._output.buffer, self._placer, self._tree
-        size = len(buffer)
-        while position < size:
-            found = buffer.find(b"<", position)
-            text_end = found if found >= 0 else size
-            if text_end > position and tree.text_matters:
-                position = self._read_text(position, text_end, final)
-                if position < text_end:
-                    return position
-            position = text_end
-            if found < 0:
-                return position
-            match = TAG.match(buffer, position)
-            if match is None:
-                following = self._read_other(position, final)
-                if following == position or self._read != self._read_data:
-                    return following
-                position = following
-                continue
-            end_slash, name, raw = match.groups()
-            placer.tag(Tag(name.lower(), bool(end_slash), raw), position, match.end())
-            position = match.end()
-            if tree.read_raw is not None and not end_slash:
-                self._begin_raw(tree.read_raw)
-                return position
-            if placer.done:
-                return position
-        return position
-
-    def _read_text(self, position: int, end: int, final: bool) -> int:
-        """Text where it could matter: white space may not, anything else may imply or reopen elements."""
-        buffer = self._output.buffer
-        while position < end:
-            blank = _SPACE.match(buffer, position, end)
-            assert blank is not None
-            if blank.end() > position:
-                self._placer.text(position, blank=True)
-                position = blank.end()
-            elif buffer[position] == 0:
-                if self._tree.mode in _NUL_BREAKS and not self._tree.opaque:
-                    raise Ambiguous("nul")
-                position += 1
-            elif buffer[position] == 0x26:
-                reference = _REFERENCE.match(buffer, position, end)
-                assert reference is not None
-                cut_off = reference.end() == len(buffer) and not reference[0].endswith(b";")
-                if cut_off and not final and len(reference[0]) < _MAX_REFERENCE:
-                    return position
-                blank_reference = not unescape(reference[0].decode("ascii")).strip("\t\n\f\r ")
-                self._placer.text(position, blank=blank_reference)
-                position = reference.end()
-            else:
-                self._placer.text(position, blank=False)
-                return end
-        return position
-
-    def _read_other(self, position: int, final: bool) -> int:
-        """A "<" that begins no finished tag."""
-        buffer = self._output.buffer
-        kind = buffer[position + 1 : position + 2]
-        if kind == b"!":
-            return self._read_declaration(position, final)
-        if kind == b"?":
-            return self._begin(self._read_bogus, position + 2)
-        name_at = position + 2 if kind == b"/" else position + 1
-        if name_at >= len(buffer) or buffer[name_at] in _LETTERS:
-            if final and name_at < len(buffer):
-                # A tag that the end of the input cuts off is dropped, so whatever comes has to come before it.
-                return position
-            if final:
-                self._unfinished = "eof_in_tag"
-            return position
-        if kind != b"/":
-            self._placer.text(position, blank=False)
-            return position + 1
-        if buffer[name_at] == 0x3E:
-            return name_at + 1
-        return self._begin(self._read_bogus, name_at)
-
-    def _read_declaration(self, position: int, final: bool) -> int:
-        buffer = self._output.buffer
-        head = buffer[position : position + 9].lower()
-        short = len(buffer) - position < 9 and not final
-        if head.startswith(b"<!--"):
-            if len(buffer) - position < 6 and not final:
-                return position
-            at_once = _COMMENT_AT_ONCE.match(buffer, position + 4)
-            return at_once.end() if at_once else self._begin(self._read_comment, position + 4)
-        if head == b"<!doctype":
-            end = buffer.find(b">", position)
-            if end < 0:
-                self._unfinished = "eof_in_comment" if final else None
-                return position
-            self._tree.doctype(buffer[position : end + 1])
-            return end + 1
-        if self._tree.opaque.cdata_allowed and buffer.startswith(b"<![CDATA[", position):
-            if self._tree.frameset_ok:
-                raise Ambiguous("foreign_content")
-            return self._begin(self._read_cdata, position + 9)
-        if short and any(known.startswith(head) for known in (b"<!--", b"<!doctype", b"<![cdata[")):
-            return position
-        return self._begin(self._read_bogus, position + 2)
-
-    # --- the other states
-
-    def _begin(self, read: Callable[[int, bool], int], position: int) -> int:
-        self._read = read
-        self._unfinished = "eof_in_comment"
-        return position
-
-    def _resume_data(self, position: int) -> int:
-        self._read = self._read_data
-        self._unfinished = None
-        return position
-
-    def _read_comment(self, position: int, final: bool) -> int:
-        match = _COMMENT_END.search(self._output.buffer, position)
-        if match:
-            return self._resume_data(match.end())
-        return max(position, len(self._output.buffer) - 3)
-
-    def _read_bogus(self, position: int, final: bool) -> int:
-        end = self._output.buffer.find(b">", position)
-        return self._resume_data(end + 1) if end >= 0 else len(self._output.buffer)
-
-    def _read_cdata(self, position: int, final: bool) -> int:
-        end = self._output.buffer.find(b"]]>", position)
-        return self._resume_data(end + 3) if end >= 0 else max(position, len(self._output.buffer) - 2)
-
-    def _begin_raw(self, name: bytes) -> None:
-        self._raw_name = name
-        self._script_level = 0
-        self._unfinished = "eof_in_text"
-        if name == b"script":
-            self._read = self._read_script
-        else:
-            self._read = self._read_plaintext if name == b"plaintext" else self._read_raw
-
-    def _read_plaintext(self, position: int, final: bool) -> int:
-        return len(self._output.buffer)
-
-    def _read_raw(self, position: int, final: bool) -> int:
-        match = _RAW_END[self._raw_name].search(self._output.buffer, position)
-        if match is None:
-            return max(position, len(self._output.buffer) - len(self._raw_name) - 2)
-        self._read = self._read_raw_end
-        return match.start()
-
-    def _read_script(self, position: int, final: bool) -> int:
-        """Script data: level 1 is "escaped" (after <!--), level 2 "double escaped" (after <!-- <script)."""
-        buffer = self._output.buffer
-        while match := _SCRIPT_TURN.search(buffer, position):
-            position = match.end()
-            if match[1]:
-                self._script_level = max(self._script_level, 1)
-                # The dashes of <!-- may be those of --> as well.
-                position -= 2
-            elif match[2]:
-                self._script_level = 0
-            elif match[3]:
-                if self._script_level < 2:
-                    self._read = self._read_raw_end
-                    return match.start()
-                self._script_level = 1
-            elif self._script_level == 1:
-                self._script_level = 2
-        return max(position, len(buffer) - 8)
-
-    def _read_raw_end(self, position: int, final: bool) -> int:
-        match = TAG.match(self._output.buffer, position)
-        if match is None:
-            return position
-        self._resume_data(position)
-        self._placer.tag(Tag(self._raw_name, end=True), position, match.end(), raw_end=True)
-        return match.end()
+        return self._engine.matched

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import NoReturn
 
 # HTML, "Case-sensitivity of selectors": the values of these attributes compare ASCII case-insensitively.
 _CASELESS_ATTRIBUTES = frozenset(
@@ -65,9 +64,7 @@ _CASELESS_ATTRIBUTES = frozenset(
 
 _SPACE = " \t\n\r\f"
 _ESCAPE = r"\\(?:[0-9a-fA-F]{1,6}(?:\r\n|[ \t\n\r\f])?|[^\n\r\f0-9a-fA-F])"
-_IDENTIFIER = re.compile(
-    rf"(?:--|-?(?:[a-zA-Z_]|[^\x00-\x7f]|{_ESCAPE}))(?:[\w-]|[^\x00-\x7f]|{_ESCAPE})*", re.ASCII
-)
+_IDENTIFIER = re.compile(rf"(?:--|-?(?:[a-zA-Z_]|[^\x00-\x7f]|{_ESCAPE}))(?:[\w-]|[^\x00-\x7f]|{_ESCAPE})*", re.ASCII)
 _NAME = re.compile(rf"(?:[\w-]|[^\x00-\x7f]|{_ESCAPE})+", re.ASCII)
 _STRING = re.compile(r"\"((?:[^\"\\\n\r\f]|\\.|\\\n)*)\"|'((?:[^'\\\n\r\f]|\\.|\\\n)*)'", re.DOTALL)
 _ONE_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\s\S]))")
@@ -108,9 +105,7 @@ class AttributeTest:
             return value in re.split(f"[{_SPACE}]+", actual) if value else False
         if not value:
             return False
-        return {"^=": actual.startswith, "$=": actual.endswith, "*=": actual.__contains__}[self.operator](
-            value
-        )
+        return {"^=": actual.startswith, "$=": actual.endswith, "*=": actual.__contains__}[self.operator](value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +147,7 @@ _UNSTREAMABLE = {
     "||": "the column combinator || is not supported; use a class on the cells",
 }
 _NEEDS_THE_END = "is known only when the parent ends; use :first-child, :nth-child(), a class or an id"
-_NEEDS_CONTENT = (
-    "depends on the content, which comes after the start tag; use a class or an id on the element"
-)
+_NEEDS_CONTENT = "depends on the content, which comes after the start tag; use a class or an id on the element"
 _NEEDS_LIVE_PAGE = "depends on a live page, not on the markup; use a class or an id"
 _PSEUDO_REASONS = {
     "last-child": _NEEDS_THE_END,
@@ -192,7 +185,7 @@ class _Parser:
             self._skip_space()
             chains.append(self._chain())
         if self.position < len(self.text):
-            self._fail(f"unexpected {self.text[self.position]!r}")
+            raise self._error(f"unexpected {self.text[self.position]!r}")
         return tuple(chains)
 
     def _chain(self) -> tuple[Compound, ...]:
@@ -205,7 +198,7 @@ class _Parser:
             self.position = match.end()
             sign = match[1] or " "
             if sign in _UNSTREAMABLE:
-                self._fail(_UNSTREAMABLE[sign])
+                raise self._error(_UNSTREAMABLE[sign])
             compounds.append(self._compound(Combinator(sign)))
 
     def _compound(self, combinator: Combinator) -> Compound:
@@ -225,10 +218,10 @@ class _Parser:
             else:
                 break
         if self.text.startswith("|", self.position) and not self.text.startswith("||", self.position):
-            self._fail("namespaces are not supported; write the element name alone")
+            raise self._error("namespaces are not supported; write the element name alone")
         if self.position == start:
             found = repr(self.text[start]) if start < len(self.text) else "the end"
-            self._fail(f"expected an element, #id, .class, [attribute] or * but found {found}")
+            raise self._error(f"expected an element, #id, .class, [attribute] or * but found {found}")
         return Compound(name, tuple(attributes), tuple(positions), combinator)
 
     def _type_name(self) -> str | None:
@@ -246,7 +239,7 @@ class _Parser:
             return AttributeTest(name)
         match = _OPERATOR.match(self.text, self.position)
         if match is None:
-            self._fail("expected ], =, ~=, ^=, $=, *= or |= after the attribute name")
+            raise self._error("expected ], =, ~=, ^=, $=, *= or |= after the attribute name")
         self.position = match.end()
         self._skip_space()
         value = self._value()
@@ -258,7 +251,7 @@ class _Parser:
             ignore_case = False
         self._skip_space()
         if not self._take("]"):
-            self._fail("expected ] at the end of the attribute condition")
+            raise self._error("expected ] at the end of the attribute condition")
         return AttributeTest(name, match[0], value, ignore_case)
 
     def _value(self) -> str:
@@ -270,7 +263,7 @@ class _Parser:
 
     def _pseudo_class(self) -> NthChild:
         if self.text.startswith(":", self.position):
-            self._fail("a pseudo-element is not an element; select the element itself")
+            raise self._error("a pseudo-element is not an element; select the element itself")
         name = _ascii_lower(self._name("a pseudo-class"))
         if name == "first-child":
             return NthChild(0, 1)
@@ -279,19 +272,19 @@ class _Parser:
         reason = _PSEUDO_REASONS.get(
             name, "is not supported; :first-child and :nth-child() are, or use a class or an id"
         )
-        self._fail(f":{name} {reason}")
+        raise self._error(f":{name} {reason}")
 
     def _nth_child(self) -> NthChild:
         closing = self.text.find(")", self.position)
         if not self._take("(") or closing < 0:
-            self._fail(":nth-child needs an argument such as (2n+1)")
+            raise self._error(":nth-child needs an argument such as (2n+1)")
         argument = self.text[self.position : closing].strip(_SPACE)
         self.position = closing + 1
         if argument.lower() in ("odd", "even"):
             return NthChild(2, 1 if argument.lower() == "odd" else 0)
         match = _NTH.fullmatch(argument)
         if match is None:
-            self._fail(f":nth-child({argument}) is not of the form an+b, odd or even")
+            raise self._error(f":nth-child({argument}) is not of the form an+b, odd or even")
         if match[4] is not None:
             return NthChild(0, int(match[4]))
         step = int(match[1] + "1") if match[1] in ("", "+", "-") else int(match[1])
@@ -300,7 +293,7 @@ class _Parser:
     def _name(self, what: str, pattern: re.Pattern[str] = _IDENTIFIER) -> str:
         match = pattern.match(self.text, self.position)
         if match is None:
-            self._fail(f"expected {what}")
+            raise self._error(f"expected {what}")
         self.position = match.end()
         return _unescape(match[0])
 
@@ -314,8 +307,8 @@ class _Parser:
         while self.position < len(self.text) and self.text[self.position] in _SPACE:
             self.position += 1
 
-    def _fail(self, reason: str) -> NoReturn:
-        raise SelectorError(f"selector {self.source!r}: {reason} (at character {self.position + 1})")
+    def _error(self, reason: str) -> SelectorError:
+        return SelectorError(f"selector {self.source!r}: {reason} (at character {self.position + 1})")
 
 
 def _ascii_lower(text: str) -> str:

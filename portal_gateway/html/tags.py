@@ -7,8 +7,7 @@ instead of matching as something shorter. They hold no capturing groups: python/
 from __future__ import annotations
 
 import re
-from html import unescape
-from html.entities import html5 as _REFERENCES
+from html import entities, unescape
 
 _ATTRIBUTE_NAME = rb"(?:=[^\t\n\f\r />=]*+|[^\t\n\f\r />=]++)"
 # After "=": a quoted value, an unquoted one, or none because the tag ends.
@@ -18,6 +17,11 @@ _ATTRIBUTE = _ATTRIBUTE_NAME + rb"(?:" + _EQUALS + _VALUE + rb"|(?![\t\n\f\r ]*+
 
 TAG = re.compile(
     rb"<(/?)([a-zA-Z][^\t\n\f\r />]*+)((?:[\t\n\f\r /]++|" + _ATTRIBUTE + rb")*+)>",
+)
+# An element of text only that no tree rule treats apart, from its start tag to its end tag.
+LEAF = re.compile(
+    rb"<(abbr|a|b|cite|code|em|i|kbd|label|small|span|strong|sub|sup|time|u|var)(?=[\t\n\f\r />])"
+    rb"((?:[\t\n\f\r /]++|" + _ATTRIBUTE + rb")*+)>[^<]*+</\1>"
 )
 _ONE_ATTRIBUTE = re.compile(
     rb"("
@@ -76,11 +80,11 @@ def _resolve(match: re.Match[str]) -> str:
     text = match[0]
     if text[1] == "#":
         return unescape(text)
-    if text[1:] in _REFERENCES and text.endswith(";"):
-        return _REFERENCES[text[1:]]
+    if text[1:] in entities.html5 and text.endswith(";"):
+        return entities.html5[text[1:]]
     # Without its semicolon a reference counts only if no letter, digit or "=" follows: "&copy=1" is no ©.
-    if text[1:] in _REFERENCES and match.string[match.end() : match.end() + 1] != "=":
-        return _REFERENCES[text[1:]]
+    if text[1:] in entities.html5 and match.string[match.end() : match.end() + 1] != "=":
+        return entities.html5[text[1:]]
     return text
 
 

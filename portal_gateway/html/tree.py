@@ -10,14 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from enum import Enum, auto
 
-from portal_gateway.html.elements import BUTTON_SCOPE, IMPLIED_END, SCOPE, SPECIAL, TABLE_SCOPE
+from portal_gateway.html.elements import (
+    BUTTON_SCOPE,
+    CLOSED_WITH_MORE,
+    FORMATTING,
+    IMPLIED_END,
+    SCOPE,
+    SPECIAL,
+    TABLE_SCOPE,
+)
 from portal_gateway.html.matching import Element
 from portal_gateway.html.tags import Tag
 
 # Chromium flattens what is deeper than this; other browsers have limits of the same size.
 MAX_DEPTH = 512
 # HTML 13.2.4.3: of equal formatting elements no more than three stay in the list ("Noah's Ark clause").
-_MAX_EQUAL_FORMATTING = 3
+MAX_EQUAL_FORMATTING = 3
 
 _NO_TAG = Tag(b"")
 _MARKER = Element(b"", _NO_TAG)
@@ -62,6 +70,8 @@ class OpenElements:
         self.formatting: list[Element] = []
         self.popped: list[Element] = []
         self.disturbed = False
+        # How many p are on the stack: mostly none, and then nothing has to be looked for.
+        self.paragraphs = 0
         self._enter = enter
 
     # --- the stack
@@ -75,6 +85,8 @@ class OpenElements:
             raise Ambiguous("too_deep")
         self._enter(element, parent, implied)
         self.stack.append(element)
+        if tag.name == b"p":
+            self.paragraphs += 1
         return element
 
     def insert_void(self, tag: Tag) -> None:
@@ -84,12 +96,30 @@ class OpenElements:
     def pop(self) -> Element:
         element = self.stack.pop()
         element.open = False
+        if element.name == b"p":
+            self.paragraphs -= 1
         self.popped.append(element)
         return element
 
     def pop_until(self, *names: bytes) -> None:
         while self.pop().name not in names:
             pass
+
+    def close_current(self, name: bytes) -> bool:
+        """Whether the end tag `name` just closes the current element, and all is done. The most frequent case,
+        which the rules below would come to as well."""
+        current = self.stack[-1]
+        if current.name != name or current.watchers:
+            return False
+        if name in FORMATTING:
+            if not self.formatting or self.formatting[-1] is not current:
+                return False
+            self.formatting.pop()
+        elif name in CLOSED_WITH_MORE:
+            return False
+        self.pop()
+        self.popped.clear()
+        return True
 
     def clear_back_to(self, names: Collection[bytes]) -> None:
         while self.stack[-1].name not in names:
@@ -111,7 +141,7 @@ class OpenElements:
         return any(self.in_scope(name, TABLE_SCOPE) for name in names)
 
     def close_p(self) -> None:
-        if self.in_scope(b"p", BUTTON_SCOPE):
+        if self.paragraphs and self.in_scope(b"p", BUTTON_SCOPE):
             self.imply_end_tags(b"p")
             self.pop_until(b"p")
 
@@ -145,7 +175,7 @@ class OpenElements:
                 break
             if other.name == tag.name and other.tag.attributes == tag.attributes:
                 equal.append(other)
-        if len(equal) >= _MAX_EQUAL_FORMATTING:
+        if len(equal) >= MAX_EQUAL_FORMATTING:
             self.formatting.remove(equal[-1])
         self.formatting.append(element)
 
@@ -196,9 +226,7 @@ class OpenElements:
 
     # --- what may be placed here
 
-    def refusal(
-        self, depth: int, *, next_element: Element | None = None, breaks_paragraph: bool = False
-    ) -> str | None:
+    def refusal(self, depth: int, *, next_element: Element | None = None, breaks_paragraph: bool = False) -> str | None:
         """Why a snippet cannot be a child of `stack[depth - 1]` at this place, or None if it can.
 
         `next_element` is the one whose start tag follows the place, already on the stack if it has content.

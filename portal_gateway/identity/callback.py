@@ -19,15 +19,11 @@ class CallbackSource:
     """Calls `identify`, sync (in the event loop, so it must not block) or async."""
 
     name = "callback"
+    # A plain function may still return an awaitable: what it does is not ours to promise.
+    immediate = False
 
     def __init__(self, identify: Identify) -> None:
         self._identify = identify
-
-    @property
-    def immediate(self) -> bool:
-        return not inspect.iscoroutinefunction(self._identify) and not inspect.iscoroutinefunction(
-            getattr(self._identify, "__call__", None)  # noqa: B004 (an object with an async __call__)
-        )
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """What the callable returns. Raises IdentityError if it fails or returns neither user nor None."""
@@ -41,9 +37,7 @@ class CallbackSource:
             raise IdentityError("the app's identify callable failed") from error
         if user is None or isinstance(user, EndUser):
             return user
-        raise IdentityError(
-            f"the app's identify callable returned {type(user).__name__}, not EndUser or None"
-        )
+        raise IdentityError(f"the app's identify callable returned {type(user).__name__}, not EndUser or None")
 
     async def aclose(self) -> None:
         """Nothing is held."""

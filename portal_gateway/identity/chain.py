@@ -35,8 +35,7 @@ class IdentityChain:
         self.immediate = all(source.immediate for source in self.sources)
 
     async def identify(self, scope: Scope) -> EndUser | None:
-        """The end user this request proves, or None. Raises IdentityError, and nothing else, if that is
-        unclear.
+        """The end user this request proves, or None. Raises IdentityError, and nothing else, if unclear.
 
         A source that cannot answer ends it: the next one may know somebody else.
         """
@@ -81,9 +80,7 @@ def build_chains(
     callback: Identify | None = None,
     mount_path: str = "/portal",
 ) -> IdentityChains:
-    """The chains for one wrapped app. `callback` is asked first; `mount_path` is where no route of the app
-    is.
-    """
+    """The chains for one wrapped app. `callback` is asked first; below `mount_path` the app has no routes."""
     subrequest = Subrequest(app)
     probe_path = f"{mount_path}/-/whoami-probe"
     pages: list[IdentitySource] = []

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jwt
+from jwt.utils import base64url_decode
 
 from portal_gateway.errors import IdentityError
 from portal_gateway.single_flight import SingleFlight
@@ -151,19 +152,21 @@ def _usable_keys(body: bytes, algorithms: Iterable[str]) -> Keys:
 
 def _bound(jwk: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
     """The key for this algorithm, or None if it is meant for something else or is broken."""
-    if any(jwk.get(member) not in allowed for member, allowed in _FITS[algorithm].items()):
-        return None
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ("verify",)):
-        return None
-    # A published private key signs for everyone who read it. RFC 9864 names EdDSA's algorithms after the
-    # curve.
-    if "d" in jwk or jwk.get("alg", algorithm) not in (algorithm, algorithm == "EdDSA" and jwk["crv"]):
-        return None
-    if not isinstance(jwk.get("kid"), str | None):
-        return None
     try:
-        key = jwt.PyJWK(jwk, algorithm)
+        return jwt.PyJWK(jwk, algorithm) if _may_verify(jwk, algorithm) else None
     except Exception:
-        return None
-    too_short = getattr(key.key, "key_size", _MIN_RSA_BITS) < _MIN_RSA_BITS and jwk["kty"] == "RSA"
-    return None if too_short else key
+        return None  # one broken key must not cost the others
+
+
+def _may_verify(jwk: dict[str, Any], algorithm: str) -> bool:
+    # RFC 9864 names the algorithms of EdDSA after the curve.
+    names = (algorithm, jwk.get("crv")) if algorithm == "EdDSA" else (algorithm,)
+    return (
+        all(jwk.get(member) in allowed for member, allowed in _FITS[algorithm].items())
+        and isinstance(jwk.get("kid"), str | None)
+        and jwk.get("use", "sig") == "sig"
+        and "verify" in jwk.get("key_ops", ["verify"])
+        and jwk.get("alg", algorithm) in names
+        and "d" not in jwk  # a published private key signs for everyone who read it
+        and (jwk["kty"] != "RSA" or len(base64url_decode(jwk["n"])) * 8 >= _MIN_RSA_BITS)
+    )

@@ -28,9 +28,7 @@ class ScopeSource:
 
     name = "scope"
 
-    def __init__(
-        self, settings: ScopeIdentity, probe: Subrequest | None = None, probe_path: str = ""
-    ) -> None:
+    def __init__(self, settings: ScopeIdentity, probe: Subrequest | None = None, probe_path: str = "") -> None:
         self._settings = settings
         self._probe = probe
         self._probe_path = probe_path

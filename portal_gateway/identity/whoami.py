@@ -18,10 +18,10 @@ from cachetools import TTLCache
 
 from portal_gateway.errors import IdentityError
 from portal_gateway.identity.fields import user_from
-from portal_gateway.single_flight import SingleFlight
-from portal_gateway.identity.subrequest import Answer, Subrequest, carried_headers
+from portal_gateway.identity.subrequest import Answer, Subrequest, carried_headers, is_subrequest
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import WhoamiIdentity
+from portal_gateway.single_flight import SingleFlight
 from portal_gateway.wire.asgi import RawHeaders, Scope
 
 logger = logging.getLogger("portal_gateway.identity")
@@ -52,6 +52,8 @@ class WhoamiSource:
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """The user the app knows by these credentials. Raises IdentityError if it gives no clear answer."""
+        if is_subrequest(scope):
+            raise IdentityError("the app's answer about a user was itself asked for a user")
         headers = [pair for pair in carried_headers(scope) if _is_sent(pair[0].lower())]
         if not any(name.lower() in _CREDENTIALS for name, _ in headers):
             return None
@@ -89,9 +91,7 @@ class WhoamiSource:
         if document is None:
             return {}  # `null` is how some apps say: nobody
         if not isinstance(document, dict):
-            self._warn_once(
-                f"whoami: {self._settings.path} answers 200, but no JSON object of at most 64 KiB"
-            )
+            self._warn_once(f"whoami: {self._settings.path} answers 200, but no JSON object of at most 64 KiB")
             raise IdentityError("the app did not answer with a JSON object when asked who is signed in")
         return document
 

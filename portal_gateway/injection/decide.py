@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from portal_gateway.access.directory import Directory
+from portal_gateway.access.directory import Directory, Portal
 from portal_gateway.errors import GatewayError, IdentityError
 from portal_gateway.identity.chain import IdentityChain
 from portal_gateway.injection.plan import Plan, Slot
@@ -28,9 +28,7 @@ class Outcome:
 class PageDecider:
     """Finds the outcomes of all placements of a page."""
 
-    def __init__(
-        self, identities: IdentityChain, directory: Directory, snippets: Snippets, events: Events
-    ) -> None:
+    def __init__(self, identities: IdentityChain, directory: Directory, snippets: Snippets, events: Events) -> None:
         self._identities = identities
         self._directory = directory
         self._snippets = snippets
@@ -47,49 +45,56 @@ class PageDecider:
         if not self._identities.immediate or any(slot.placement.rule.sign == "inline" for slot in plan.slots):
             return None
         user = await self._identify(scope)
-        accesses = []
+        outcomes = []
         for slot in plan.slots:
-            access = _NOBODY if user is None else self._directory.peek(slot.placement.portal, user)
+            access: Access | None = _NOT_ASKED
+            if slot.mode == "decided":
+                access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
             if access is None:
                 return None
-            accesses.append(access)
-        return [
-            self._decided(scope, plan, slot, access)
-            for slot, access in zip(plan.slots, accesses, strict=True)
-        ]
+            outcomes.append(self._decided(scope, plan, slot, access))
+        return outcomes
 
     async def ask(self, scope: Scope, plan: Plan) -> list[Outcome]:
-        """The outcomes, waiting for identity source and vendor as long as they take. Never raises on their account."""
+        """The outcomes, waiting for identity source and vendor as long as they take. Never raises: the page is under
+        way already."""
         user = await self._identify(scope)
-        if user is None:
-            return [self._decided(scope, plan, slot, _NOBODY) for slot in plan.slots]
+        if isinstance(user, Access):
+            return [self._decided(scope, plan, slot, user) for slot in plan.slots]
         return await asyncio.gather(*(self._ask_one(scope, plan, slot, user) for slot in plan.slots))
 
     async def _ask_one(self, scope: Scope, plan: Plan, slot: Slot, user: EndUser) -> Outcome:
         if slot.mode != "decided":
             return self._loader(scope, plan, slot)
-        portal = self._directory.find(slot.placement.portal)
-        access = (await self._directory.decide(portal, user)).access
-        signed = None
-        if access.granted and slot.placement.rule.sign == "inline":
-            try:
-                signed = await self._directory.mint(portal, user, slot.placement.purpose)
-            except GatewayError:
-                signed = None  # the link to our own launch route still works, or says why not
+        try:
+            portal = self._directory.find(slot.placement.portal)
+            access = (await self._directory.decide(portal, user)).access
+            signed = await self._signed(portal, user, slot.placement) if access.granted else None
+        except Exception:
+            self._events.failed("decision", slot.placement.portal)
+            return Outcome(b"", "internal_error")
         return self._decided(scope, plan, slot, access, signed)
 
-    async def _identify(self, scope: Scope) -> EndUser | None:
-        try:
-            return await self._identities.identify(scope)
-        except IdentityError:
+    async def _signed(self, portal: Portal, user: EndUser, placement: Placement) -> str | None:
+        """The signed link that goes into the page, if the rule wants one."""
+        if placement.rule.sign != "inline":
             return None
+        try:
+            return await self._directory.mint(portal, user, placement.purpose)
+        except GatewayError:
+            return None  # the link to our own launch route still works, or says why not
+
+    async def _identify(self, scope: Scope) -> EndUser | Access:
+        """The end user, or what everybody's access is without one."""
+        try:
+            return await self._identities.identify(scope) or _NOBODY
+        except IdentityError:
+            return _UNCLEAR
         except Exception:
             self._events.failed("identity")
-            return None
+            return _UNCLEAR
 
-    def _decided(
-        self, scope: Scope, plan: Plan, slot: Slot, access: Access, signed: str | None = None
-    ) -> Outcome:
+    def _decided(self, scope: Scope, plan: Plan, slot: Slot, access: Access, signed: str | None = None) -> Outcome:
         if slot.mode != "decided":
             return self._loader(scope, plan, slot)
         if not access.granted:
@@ -98,7 +103,7 @@ class PageDecider:
 
     def _render(self, scope: Scope, placement: Placement, signed: str | None) -> Outcome:
         try:
-            return Outcome(self._snippets.decided(placement, scope.get("root_path", ""), signed))
+            return Outcome(self._snippets.decided(placement, _root_path(scope), signed))
         except Exception:
             self._events.failed("template", placement.portal)
             return Outcome(b"", "template_error")
@@ -111,8 +116,14 @@ class PageDecider:
             return Outcome(b"", "csp_script")
         if placement.rule.template is not None:
             return Outcome(b"", "template_needs_decision")
-        snippet = self._snippets.loader(placement, scope.get("root_path", ""), plan.nonce)
+        snippet = self._snippets.loader(placement, _root_path(scope), plan.nonce)
         return Outcome(snippet, is_loader=True)
 
 
+def _root_path(scope: Scope) -> str:
+    return str(scope.get("root_path", "")).rstrip("/")
+
+
 _NOBODY = Access.deny("anonymous")
+_UNCLEAR = Access.unknown("identity_unavailable")
+_NOT_ASKED = Access.unknown("not_asked")

@@ -5,7 +5,8 @@ What is not injected is left alone for a named reason (DESIGN rule 9). When in d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portal_gateway.html.charsets import is_scannable
@@ -15,17 +16,24 @@ from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.rules import PagePlacements, Placement
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders, Scope
+from portal_gateway.wire.headers import HeaderPairs
 from portal_gateway.wire.requests import is_partial, is_prefetch
 
 MARK = b"x-portal-gateway"
 
 _PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
 _DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
+# By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
+_PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
 # Headers that describe the exact bytes of the app's body.
 _BODY_FACTS = frozenset(
     {b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"}
 )
-_SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"cdn-cache-control", b"edge-control"})
+# Headers to shared caches alone, which go by them whatever Cache-Control says (RFC 9213; nginx; Fastly; Akamai).
+_SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"edge-control", b"x-accel-expires"})
+_NOT_STORED = re.compile(rb"(?:.*[, ])?(?:no-?store|private)\b.*|0|@0", re.DOTALL)
+# One directive; a comma within quotes does not end it: `private="a, b"`.
+_DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,7 @@ def request_refusal(scope: Scope) -> str | None:
     if scope["method"] not in ("GET", "HEAD"):
         return "method"
     headers = scope["headers"]
-    destination = h.first(headers, b"sec-fetch-dest")
-    if destination is not None and destination.lower() not in _DOCUMENT_DESTINATIONS:
+    if not _wants_document(headers):
         return "not_a_document"
     if is_prefetch(headers):
         return "prefetch"
@@ -76,9 +83,7 @@ def page_request_headers(headers: RawHeaders, tags: LoaderTags) -> tuple[RawHead
     if h.first(headers, b"range") is not None:
         headers = h.without(headers, (b"range",))
     if h.first(headers, b"accept-encoding") is not None:
-        codings = [
-            t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())
-        ]
+        codings = [t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())]
         headers = h.replaced(headers, b"accept-encoding", b", ".join(codings) or b"identity")
     return headers, revalidates
 
@@ -120,7 +125,7 @@ def plan_injection(
         return refusal
     policies = Policies.parse(headers)
     blocked = policies.blocks_script(own_origin)
-    nonce = policies.nonce() if blocked else None
+    nonce = policies.nonce(own_origin) if blocked else None
     loader_allowed = not blocked or nonce is not None
     shared = is_shared_cacheable(headers)
     slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
@@ -128,32 +133,32 @@ def plan_injection(
         return slots[0].reason
     decided = any(slot.mode == "decided" for slot in slots)
     head = policies.extended_for_frame(h.without(headers, _BODY_FACTS), _frame_origins(slots), own_origin)
-    head = private_headers(head) if decided else tags.response_headers(head)
+    head = private_headers(head, stored=not _any_inline(slots)) if decided else tags.response_headers(head)
     head.append((MARK, b"decided" if decided else b"loader"))
     return Plan(slots, head, coding_of(headers), nonce, loader_allowed)
 
 
 def is_shared_cacheable(headers: RawHeaders) -> bool:
     """Whether the app allows shared caches to keep the response (RFC 9111 section 5.2.2)."""
-    directives = list(h.tokens(headers, b"cache-control"))
-    if b"private" in directives or b"no-store" in directives:
+    targeted = [value.strip().lower() for key, value in headers if _is_for_shared_caches(key.lower())]
+    if any(_NOT_STORED.fullmatch(value) is None for value in targeted):
+        return True
+    directives = [directive.lower() for directive in _cache_directives(headers)]
+    if targeted or b"private" in directives or b"no-store" in directives:
         return False
-    is_public = any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
-    return is_public or any(key.lower() in _SHARED_CACHE_HEADERS for key, _ in headers)
+    return any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
 
 
-def private_headers(headers: RawHeaders) -> RawHeaders:
-    """The head of a response that is now one user's own: private, varying by credentials, without validators."""
-    directives = [
-        directive
-        for value in h.values(headers, b"cache-control")
-        for directive in (part.strip() for part in value.split(b","))
-        if directive
-        and not directive.lower().startswith((b"public", b"s-maxage", b"private", b"proxy-revalidate"))
-    ]
-    dropped = {b"cache-control", b"etag", b"last-modified", *_SHARED_CACHE_HEADERS}
-    kept = h.with_vary(h.without(headers, dropped), b"Cookie", b"Authorization")
-    return [*kept, (b"cache-control", b", ".join([b"private", *directives]))]
+def private_headers(headers: RawHeaders, *, stored: bool = True) -> RawHeaders:
+    """The head of a response that is now one user's own: private, varying by credentials, without validators.
+
+    `stored` says whether the user's own browser may keep it: not when a signed link is in it.
+    """
+    shared = (b"public", b"s-maxage", b"private", b"proxy-revalidate")
+    directives = [d for d in _cache_directives(headers) if not d.lower().startswith(shared)]
+    cache_control = b", ".join([b"private", *directives]) if stored else b"no-store"
+    own = [(key, value) for key, value in headers if not _is_for_caches(key.lower())]
+    return [*h.with_vary(own, b"Cookie", b"Authorization"), (b"cache-control", cache_control)]
 
 
 def coding_of(headers: RawHeaders) -> bytes:
@@ -161,9 +166,42 @@ def coding_of(headers: RawHeaders) -> bytes:
     return b",".join(h.tokens(headers, b"content-encoding")) or b"identity"
 
 
-def _slot(
-    placement: Placement, policies: Policies, own_origin: str, shared: bool, loader_allowed: bool
-) -> Slot:
+def _wants_document(headers: HeaderPairs) -> bool:
+    """Whether the answer becomes the document of a tab or frame, as far as the client says."""
+    destination = h.first(headers, b"sec-fetch-dest")
+    if destination is None:
+        return _accepts_pages(headers)
+    if destination.lower() == b"empty":
+        return any(h.first(headers, name) is not None for name in _PAGE_SWAPS)
+    return destination.lower() in _DOCUMENT_DESTINATIONS
+
+
+def _accepts_pages(headers: HeaderPairs) -> bool:
+    """Whether a client without fetch metadata takes a page. An API client does not: its requests stay as they are."""
+    ranges = [token.partition(b";")[0].rstrip() for token in h.tokens(headers, b"accept")]
+    return not ranges or any(media_range in (*_PAGE_TYPES, b"text/*", b"*/*") for media_range in ranges)
+
+
+def _is_for_shared_caches(name: bytes) -> bool:
+    return name in _SHARED_CACHE_HEADERS or name.endswith(b"-cache-control")
+
+
+def _is_for_caches(name: bytes) -> bool:
+    return name in (b"cache-control", b"etag", b"last-modified") or _is_for_shared_caches(name)
+
+
+def _cache_directives(headers: HeaderPairs) -> Iterator[bytes]:
+    for value in h.values(headers, b"cache-control"):
+        for part in _DIRECTIVE.findall(value):
+            if directive := part.strip():
+                yield directive
+
+
+def _any_inline(slots: Sequence[Slot]) -> bool:
+    return any(slot.mode == "decided" and slot.placement.rule.sign == "inline" for slot in slots)
+
+
+def _slot(placement: Placement, policies: Policies, own_origin: str, shared: bool, loader_allowed: bool) -> Slot:
     origin = placement.frame_origin
     # The iframe's own src is our embed route, which redirects to the vendor: a policy has to allow both.
     framed = () if origin is None or placement.extend_csp else (own_origin, origin)

@@ -2,19 +2,26 @@
 
 Every piece of the body goes through `run`. What it yields may be sent at once; between two pieces it may wait, within
 the budget, for the decisions.
+
+Until `commit`, trouble raises, and the page can still be sent as it came. From then on there is no way back: a fault of
+the scanner lets the rest pass unscanned, and a body that cannot be decoded further ends there, as broken as it came.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from portal_gateway.html.codings import decoder, encoder
-from portal_gateway.html.scanner import Mark, MarkKind, Scanner
+from portal_gateway.html.codings import CodingError, decoder, encoder
+from portal_gateway.html.scanner import Mark, MarkKind, Scanner, Segment
 from portal_gateway.injection.decide import Outcome, PageDecider
 from portal_gateway.injection.plan import Plan
 from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Scope
+
+_BROKEN_CODING = "broken_coding"
+_INTERNAL_ERROR = "internal_error"
 
 
 class Rewrite:
@@ -26,16 +33,21 @@ class Rewrite:
         plan: Plan,
         page: PagePlacements,
         decider: PageDecider,
+        events: Events,
         outcomes: list[Outcome] | None,
     ) -> None:
         """`outcomes` are what each placement gets if that is known already; else they are asked for from now on."""
         self.plan = plan
         self._scope = scope
         self._decider = decider
+        self._events = events
         self._outcomes = outcomes
+        self._committed = False
+        self._fault: str | None = None
         # Known to stay as it is: neither decoded nor scanned.
         self._passes = outcomes is not None and not any(outcome.snippet for outcome in outcomes)
         self._scanner = Scanner(page.targets)
+        self._unscanned = b""  # what went into the scanner and has not come out yet
         self._hits = [0] * len(plan.slots)
         self._dropping = False
         self._decoder = decoder(plan.coding)
@@ -57,20 +69,27 @@ class Rewrite:
 
     @property
     def no_match_reason(self) -> str:
-        return self._scanner.bail_reason or "no_match"
+        return self._reason(0)
+
+    @property
+    def passing_reason(self) -> str | None:
+        """Why the page gets no snippet, when that is known before its first byte."""
+        return self._outcomes[0].reason if self._passes and self._outcomes else None
 
     def results(self) -> Iterator[tuple[str, str, str]]:
         """(portal, mode, reason) of each placement when the body is through; no reason if it was filled."""
-        if self._outcomes is None:  # the page ended before a place was found, and nobody was waited for
-            for slot in self.plan.slots:
-                yield slot.placement.portal, slot.mode, self.no_match_reason
-            return
-        for slot, hits, outcome in zip(self.plan.slots, self._hits, self._outcomes, strict=True):
-            mode = "loader" if outcome.is_loader else "decided"
-            yield slot.placement.portal, mode, outcome.reason or ("" if hits else self.no_match_reason)
+        for index, slot in enumerate(self.plan.slots):
+            reason = "" if self._hits[index] else self._reason(index)
+            if self._outcomes is None:  # the page ended before a place was found, and nobody was waited for
+                yield slot.placement.portal, slot.mode, reason
+            else:
+                outcome = self._outcomes[index]
+                mode = "loader" if outcome.is_loader else "decided"
+                yield slot.placement.portal, mode, outcome.reason or reason
 
     async def run(self, data: bytes, *, last: bool) -> AsyncIterator[bytes]:
-        """The output for a piece of the body. Raises CodingError if it cannot be decoded."""
+        """The output for a piece of the body. Raises CodingError if it cannot be decoded, and what the scanner raises,
+        until `commit`."""
         if self._passes:
             if data:
                 yield data
@@ -79,29 +98,66 @@ class Rewrite:
         for segment in self._segments(data, last):
             if isinstance(segment, bytes):
                 if not self._dropping:
-                    out.append(segment)
+                    # Encoded at once: a piece that unpacks to a thousand times its size must not pile up.
+                    out.append(self._encoder.encode(segment))
                 continue
             if self._outcomes is None:
-                if chunk := self._encoded(out, last=False):
+                if chunk := self._flushed(out):
                     yield chunk
                 out = []
                 self._outcomes = await self._within_budget()
             self._mark(segment, self._outcomes[segment.target], out)
-        if chunk := self._encoded(out, last=last):
+        if chunk := self._finished(out) if last else self._flushed(out):
             yield chunk
+
+    def commit(self) -> None:
+        """The head is out."""
+        self._committed = True
 
     def cancel(self) -> None:
         """Stop asking. A look-up that other requests wait for goes on."""
         if self._asking is not None:
             self._asking.cancel()
 
-    def _segments(self, data: bytes, last: bool) -> Iterator[bytes | Mark]:
-        for piece in self._decoder.decode(data):
-            yield from self._scanner.feed(piece)
+    def _reason(self, target: int) -> str:
+        return self._fault or self._scanner.reason(target) or "no_match"
+
+    def _segments(self, data: bytes, last: bool) -> Iterator[Segment]:
+        if self._fault == _BROKEN_CODING:
+            return
+        try:
+            for piece in self._decoder.decode(data):
+                yield from self._scanned(piece)
+            if last:
+                for piece in self._decoder.finish():
+                    yield from self._scanned(piece)
+        except CodingError:
+            if not self._committed:
+                raise
+            self._fault = _BROKEN_CODING
+            last = True
         if last:
-            for piece in self._decoder.finish():
-                yield from self._scanner.feed(piece)
-            yield from self._scanner.close()
+            yield from self._guarded(self._scanner.close)
+
+    def _scanned(self, piece: bytes) -> Sequence[Segment]:
+        self._unscanned += piece
+        return self._guarded(lambda: self._scanner.feed(piece))
+
+    def _guarded(self, scan: Callable[[], Sequence[Segment]]) -> Sequence[Segment]:
+        """What the scanner gives; if it fails, all that it still holds, and everything from then on as it comes."""
+        try:
+            segments = scan() if self._fault != _INTERNAL_ERROR else ()
+        except Exception:
+            if not self._committed:
+                raise
+            self._events.failed("scanner")
+            self._fault, segments = _INTERNAL_ERROR, ()
+        if self._fault == _INTERNAL_ERROR:
+            rest, self._unscanned = self._unscanned, b""
+            return [rest] if rest else []
+        passed = sum(len(segment) for segment in segments if isinstance(segment, bytes))
+        self._unscanned = self._unscanned[passed:]
+        return segments
 
     def _mark(self, mark: Mark, outcome: Outcome, out: list[bytes]) -> None:
         if mark.kind is MarkKind.REPLACE_END:
@@ -110,7 +166,7 @@ class Rewrite:
         self._hits[mark.target] += 1
         if self._dropping or not outcome.snippet:
             return
-        out.append(outcome.snippet)
+        out.append(self._encoder.encode(outcome.snippet))
         # The loader cannot know whether it will show anything: it keeps the original and hides it by itself.
         self._dropping = mark.kind is MarkKind.REPLACE_START and not outcome.is_loader
 
@@ -122,9 +178,11 @@ class Rewrite:
             return self._asking.result()
         return self._decider.loaders(self._scope, self.plan)
 
-    def _encoded(self, out: list[bytes], *, last: bool) -> bytes:
-        data = self._encoder.encode(b"".join(out)) if out else b""
-        if last:
-            return data + self._encoder.finish()
+    def _flushed(self, out: list[bytes]) -> bytes:
         # What the app sends now is meant to be seen now.
-        return data + self._encoder.flush() if out else data
+        return b"".join([*out, self._encoder.flush()]) if out else b""
+
+    def _finished(self, out: list[bytes]) -> bytes:
+        # Without its end, a coded body that came broken is seen to be so.
+        end = self._encoder.finish() if self._fault != _BROKEN_CODING else self._encoder.flush()
+        return b"".join([*out, end])

@@ -6,11 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
 from portal_gateway.html.selectors import parse_selector
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings.portals import InjectRule, PortalSettings
+
+# Start tags that end an open paragraph (HTML 13.2.6.4.7), and those that a template should not have there either.
+_BLOCK = re.compile(
+    r"<(?:address|article|aside|blockquote|center|dd|details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|"
+    r"h[1-6]|header|hgroup|hr|li|listing|main|menu|nav|ol|p|plaintext|pre|search|section|summary|table|ul|xmp)[\s/>]",
+    re.IGNORECASE,
+)
+# A longer path is no page's. The cache of found paths stays small so, and patterns are spared hostile input.
+MAX_PATH = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +58,18 @@ class RuleSet:
                 pattern = re.compile("|".join(path_pattern(glob) for glob in rule.paths))
                 self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name])))
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
-        self.for_path = lru_cache(maxsize=2048)(self._for_path)
+        self._cached = lru_cache(maxsize=2048)(self._find)
 
-    def _for_path(self, path: str) -> PagePlacements | None:
+    def for_path(self, path: str) -> PagePlacements | None:
         """What goes into the page at `path` (decoded, without the application's root path), or None."""
+        return self._cached(path) if len(path) <= MAX_PATH else None
+
+    def version(self, *further: str) -> str:
+        """A digest of all rules and of what else the inserted bytes depend on; any change changes it."""
+        described = repr((further, [placement for _, placement in self._rules]))
+        return sha256(described.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+
+    def _find(self, path: str) -> PagePlacements | None:
         indexes = tuple(i for i, (pattern, _) in enumerate(self._rules) if pattern.fullmatch(path))
         if indexes not in self._pages:
             self._pages[indexes] = page_placements([self._rules[i][1] for i in indexes])
@@ -59,7 +77,7 @@ class RuleSet:
 
 
 def page_placements(placements: Sequence[Placement]) -> PagePlacements:
-    targets = [Target(parse_selector(p.rule.at), p.rule.position, every=p.rule.all) for p in placements]
+    targets = [_target(placement.rule) for placement in placements]
     budget_s = max(placement.budget_s for placement in placements)
     return PagePlacements(tuple(placements), compile_targets(targets), budget_s)
 
@@ -78,6 +96,11 @@ def path_pattern(glob: str) -> str:
             case _:
                 pattern += re.escape(part)
     return f"(?s:{pattern})"
+
+
+def _target(rule: InjectRule) -> Target:
+    starts_block = rule.template is not None and _BLOCK.search(rule.template) is not None
+    return Target(parse_selector(rule.at), rule.position, every=rule.all, breaks_paragraph=starts_block)
 
 
 def _placement(name: str, portal: PortalSettings, rule: InjectRule, frame_origin: str) -> Placement:

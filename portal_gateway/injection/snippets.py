@@ -7,13 +7,15 @@ URLs in snippets are the gateway's own: the signed link is made at the click or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
+from cachetools import LRUCache
 from jinja2.sandbox import SandboxedEnvironment
 
 from portal_gateway.injection.rules import Placement
 
+MAX_RENDERED = 1024
 _TEMPLATES = SandboxedEnvironment(autoescape=True)
 
 
@@ -37,19 +39,24 @@ class Snippets:
         self._mount_path = mount_path
         self._script_path = script_path
         self._referrer_policies = dict(referrer_policies)
-        # Keyed by identity: placements live as long as the gateway, and root paths are the server's few.
-        self._rendered: dict[tuple[int, str], bytes] = {}
+        # Keyed by identity: placements live as long as the gateway. Root paths are few, unless the app is mounted
+        # under a path parameter.
+        self._rendered: LRUCache[tuple[int, str], bytes] = LRUCache(MAX_RENDERED)
 
     def decided(self, placement: Placement, root_path: str, signed: str | None = None) -> bytes:
         """The snippet for a user with access. `signed` is a signed link to put into the page itself."""
         policy = self._referrer_policies[placement.portal]
-        if signed is not None:
-            return decided_snippet(placement, PortalUrls(signed, signed), policy)
         key = (id(placement), root_path)
-        if key not in self._rendered:
-            urls = PortalUrls.under(root_path + self._mount_path, placement.portal)
-            self._rendered[key] = decided_snippet(placement, urls, policy)
-        return self._rendered[key]
+        rendered = self._rendered.get(key) if signed is None else None
+        if rendered is not None:
+            return rendered
+        urls = PortalUrls.under(root_path + self._mount_path, placement.portal)
+        if signed is not None:
+            # The link beside an iframe stays our own: a signed link may open only once.
+            urls = replace(urls, launch=signed) if placement.purpose == "link" else replace(urls, embed=signed)
+            return decided_snippet(placement, urls, policy)
+        rendered = self._rendered[key] = decided_snippet(placement, urls, policy)
+        return rendered
 
     def loader(self, placement: Placement, root_path: str, nonce: str | None) -> bytes:
         """The snippet for everybody; `nonce` is the page's own, for pages that demand one."""
@@ -99,7 +106,8 @@ def loader_snippet(placement: Placement, mount: str, script_url: str, nonce: str
         **rule.attributes,
     }
     script = {"type": "module", "src": script_url, **({"nonce": nonce} if nonce else {})}
-    return _ascii(f"<{element}{_attributes(attributes)}></{element}><script{_attributes(script)}></script>")
+    # The element comes last, so that what it replaces is its next sibling.
+    return _ascii(f"<script{_attributes(script)}></script><{element}{_attributes(attributes)}></{element}>")
 
 
 def _link(placement: Placement, url: str, referrer_policy: str) -> str:

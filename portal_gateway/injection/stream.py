@@ -17,6 +17,17 @@ from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Message, RawHeaders, Scope, Send
 
 
+def announcing(send: Send, summary: str) -> Send:
+    """`send` that says in Server-Timing why the response is left alone."""
+
+    async def relay(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), _server_timing(summary)]}
+        await send(message)
+
+    return relay
+
+
 class PageResponder:
     """Wraps `send` for one request. Call `aclose` when the app has returned or failed."""
 
@@ -50,16 +61,18 @@ class PageResponder:
         if message["type"] == "http.response.start":
             await self._on_start(message)
         elif message["type"] == "http.response.body" and self._rewrite is not None:
-            await self._on_body(
-                message.get("body", b""), self._rewrite, last=not message.get("more_body", False)
-            )
+            last = not message.get("more_body", False)
+            await self._on_body(bytes(message.get("body", b"")), self._rewrite, last=last)
         else:
+            if self._start is not None:
+                # A body sent in a way that the scope did not offer: servers want the head before it.
+                self._drop_rewrite()
+                await self._begin_original(self._take_start(), "opaque_body")
             await self._send(message)
 
     async def aclose(self) -> None:
         """Stop waiting for decisions, and send a head that the app left without a body."""
-        if self._rewrite is not None:
-            self._rewrite.cancel()
+        self._drop_rewrite()
         if self._start is not None:
             await self._begin_original(self._take_start(), "no_body")
 
@@ -73,11 +86,19 @@ class PageResponder:
                 message["headers"] = self._tags.response_headers(headers)
             await self._begin_original(message, plan)
         elif self._scope["method"] == "HEAD":
+            self._events.not_injected("head")
             await self._begin({**message, "headers": plan.headers}, "head")
         else:
-            self._start = message
+            await self._prepare(message, plan)
+
+    async def _prepare(self, start: Message, plan: Plan) -> None:
+        try:
             outcomes = await self._decider.at_hand(self._scope, plan)
-            self._rewrite = Rewrite(self._scope, plan, self._page, self._decider, outcomes)
+            self._rewrite = Rewrite(self._scope, plan, self._page, self._decider, self._events, outcomes)
+        except Exception as error:
+            await self._begin_original(start, self._reason_for(error))
+        else:
+            self._start = start
 
     def _plan(self, status: int, headers: RawHeaders) -> Plan | str:
         try:
@@ -114,9 +135,8 @@ class PageResponder:
             await self._give_up(start, body, last=True, reason=rewrite.no_match_reason)
             return
         headers = [*rewrite.plan.headers, (b"content-length", b"%d" % len(page))]
-        await self._begin({**start, "headers": headers}, "whole")
-        await self._send_body(page, more=False)
-        self._count(rewrite)
+        await self._begin({**start, "headers": headers}, rewrite.passing_reason or "whole")
+        await self._end(rewrite, page)
 
     async def _send_first(self, start: Message, body: bytes, rewrite: Rewrite, *, last: bool) -> None:
         """The head and the first piece of a page that is streamed, or that waits for a decision."""
@@ -126,7 +146,8 @@ class PageResponder:
         except Exception as error:
             await self._give_up(start, body, last=last, reason=self._reason_for(error))
             return
-        await self._begin({**start, "headers": rewrite.plan.headers}, "streamed")
+        await self._begin({**start, "headers": rewrite.plan.headers}, rewrite.passing_reason or "streamed")
+        rewrite.commit()
         await self._send_body(first, more=True)
         async for chunk in chunks:
             await self._send_body(chunk, more=True)
@@ -135,11 +156,14 @@ class PageResponder:
 
     async def _give_up(self, start: Message, body: bytes, *, last: bool, reason: str) -> None:
         """The app's own head and bytes, before anything else was sent; what follows passes untouched."""
-        assert self._rewrite is not None
-        self._rewrite.cancel()
-        self._rewrite = None
+        self._drop_rewrite()
         await self._begin_original(start, reason)
         await self._send_body(body, more=not last)
+
+    def _drop_rewrite(self) -> None:
+        if self._rewrite is not None:
+            self._rewrite.cancel()
+            self._rewrite = None
 
     async def _begin_original(self, start: Message, reason: str) -> None:
         self._events.not_injected(reason)
@@ -147,13 +171,13 @@ class PageResponder:
 
     async def _begin(self, start: Message, summary: str) -> None:
         if self._server_timing:
-            timing = f'portal;desc="{summary}"'.encode()
-            start = {**start, "headers": [*start["headers"], (b"server-timing", timing)]}
+            start = {**start, "headers": [*start["headers"], _server_timing(summary)]}
         await self._send(start)
 
-    async def _end(self, rewrite: Rewrite) -> None:
-        await self._send_body(b"", more=False)
+    async def _end(self, rewrite: Rewrite, body: bytes = b"") -> None:
+        self._drop_rewrite()  # what an app still sends after the end is between it and the server
         self._count(rewrite)
+        await self._send_body(body, more=False)
 
     async def _send_body(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
@@ -169,3 +193,7 @@ class PageResponder:
                 self._events.placement_empty(portal, reason)
             else:
                 self._events.injected(portal, mode)
+
+
+def _server_timing(summary: str) -> tuple[bytes, bytes]:
+    return b"server-timing", f'portal;desc="{summary}"'.encode()

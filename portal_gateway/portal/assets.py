@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -16,6 +17,7 @@ from portal_gateway.wire import headers as h
 from portal_gateway.wire.headers import HeaderPairs
 
 _TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+_REFUSED = re.compile(rb"q=0(\.0{0,3})?")  # RFC 9110 section 12.4.2
 _IMMUTABLE = "public, max-age=31536000, immutable"  # RFC 8246
 
 
@@ -54,16 +56,25 @@ def _load(name: str) -> Asset:
     return Asset(content, gzip.compress(content, mtime=0), _TYPES[name.rpartition(".")[2]], digest)
 
 
+def _accepts_gzip(request_headers: HeaderPairs) -> bool:
+    for token in h.tokens(request_headers, b"accept-encoding"):
+        coding, _, weight = token.partition(b";")
+        if coding.strip() == b"gzip":
+            return _REFUSED.fullmatch(weight.strip()) is None
+    return False
+
+
 def _response(asset: Asset, request_headers: HeaderPairs, cache_control: str) -> Response:
     headers = {
         "cache-control": cache_control,
-        "etag": f'"{asset.digest}"',
+        # Weak, since the gzip form has it too (RFC 9110 section 8.8.3.3).
+        "etag": f'W/"{asset.digest}"',
         "vary": "Accept-Encoding",
         "x-content-type-options": "nosniff",
         "content-type": asset.media_type,
     }
     if f'"{asset.digest}"'.encode() in (h.first(request_headers, b"if-none-match") or b""):
         return Response(status_code=304, headers=headers)
-    if any(token.partition(b";")[0] == b"gzip" for token in h.tokens(request_headers, b"accept-encoding")):
+    if _accepts_gzip(request_headers):
         return Response(asset.compressed, headers={**headers, "content-encoding": "gzip"})
     return Response(asset.content, headers=headers)

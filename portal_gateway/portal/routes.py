@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
@@ -15,12 +16,13 @@ from portal_gateway.errors import (
     AccessDenied,
     ChoiceNeeded,
     GatewayError,
+    IncompleteIdentity,
     NotSignedIn,
     UnknownPortal,
     VendorBusy,
 )
 from portal_gateway.identity.chain import IdentityChain
-from portal_gateway.models import Choice, EndUser, Verdict
+from portal_gateway.models import Access, Choice, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.assets import Assets
@@ -29,7 +31,7 @@ from portal_gateway.providers.base import Purpose
 from portal_gateway.settings import Settings
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Receive, Scope, Send
-from portal_gateway.wire.requests import is_navigation, mint_refusal
+from portal_gateway.wire.requests import is_navigation, mint_refusal, route_path
 
 _MAX_FORGET_BYTES = 4096
 _TAB = (b"document",)
@@ -80,14 +82,17 @@ class PortalRoutes:
         if answer is None:
             raise UnknownPortal("there is no such page")
         if action == "" and not path.endswith("/"):
-            return self._answers.redirect(f"{self._mount(request)}/{name}/")
+            query = f"?{request.url.query}" if request.url.query else ""
+            return self._answers.redirect(f"{self._mount(request)}/{name}/{query}")
         return await answer(self, request, portal)
 
     async def _picker(self, request: Request) -> Response:
         user = await self._require_user(request)
-        decisions = [(p, (await self._directory.decide(p, user)).access) for p in self._directory.portals]
-        open_ = [portal for portal, access in decisions if access.granted]
-        away = [portal for portal, access in decisions if access.verdict is Verdict.UNKNOWN]
+        portals = self._directory.portals
+        decisions = await asyncio.gather(*(self._directory.decide(portal, user) for portal in portals))
+        accesses = [(portal, decision.access) for portal, decision in zip(portals, decisions, strict=True)]
+        open_ = [portal for portal, access in accesses if access.granted]
+        away = [portal for portal, access in accesses if _is_away(access)]
         if not open_ and not away:
             raise AccessDenied("no portal is open to this user", "no_portal")
         if len(open_) == 1 and not away:
@@ -177,9 +182,7 @@ class PortalRoutes:
             if not isinstance(name, str) or not isinstance(user_id, str):
                 raise TypeError
         except (ValueError, TypeError, KeyError, RecursionError):
-            return self._answers.problem(
-                400, "bad_request", 'The body must be {"portal": "...", "user_id": "..."}'
-            )
+            return self._answers.problem(400, "bad_request", 'The body must be {"portal": "...", "user_id": "..."}')
         return self._answers.json({"forgotten": self._directory.forget(self._directory.find(name), user_id)})
 
     async def _require_user(self, request: Request) -> EndUser:
@@ -199,22 +202,26 @@ class PortalRoutes:
         in_frame = h.first(headers, b"sec-fetch-dest") in (b"iframe", b"frame")
         if isinstance(error, NotSignedIn) and self._login_url is not None and not in_frame:
             return self._answers.redirect(self._login_target(request, self._login_url))
-        retry_url = _own_target(request.scope) if error.status >= 500 else None
-        text = (
-            _NO_PORTAL if isinstance(error, AccessDenied) and error.reason == "no_portal" else text_for(error)
-        )
+        retry_url = self._own_target(request) if error.status >= 500 else None
+        text = _NO_PORTAL if isinstance(error, AccessDenied) and error.reason == "no_portal" else text_for(error)
         response = self._answers.message(text, self._mount(request), error.status, retry_url=retry_url)
         response.headers.update(_retry_after(error))
         return response
 
     def _login_target(self, request: Request, login_url: str) -> str:
-        back = _own_target(request.scope)
+        back = self._own_target(request)
         if not login_url.startswith("/"):
             back = (self._public_url or "") + back
         return login_url.replace("{next}", quote(back, safe=""))
 
+    def _own_target(self, request: Request) -> str:
+        """Path and query of the request, percent-encoded, as a browser may be sent back to it."""
+        query = request.scope.get("query_string", b"").decode("latin-1")
+        path = _root_path(request) + route_path(request.scope)
+        return quote(path) + (f"?{query}" if query else "")
+
     def _mount(self, request: Request) -> str:
-        return str(request.scope.get("root_path", "")) + self._mount_path
+        return _root_path(request) + self._mount_path
 
 
 _ACCESS = {Verdict.GRANTED: True, Verdict.DENIED: False, Verdict.UNKNOWN: None}
@@ -231,10 +238,13 @@ _REFUSALS = {
 }
 
 
-def _own_target(scope: Scope) -> str:
-    """Path and query of the request, percent-encoded, as a browser may be sent back to it."""
-    query = scope.get("query_string", b"").decode("latin-1")
-    return quote(scope["path"]) + (f"?{query}" if query else "")
+def _root_path(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def _is_away(access: Access) -> bool:
+    """Whether the vendor did not say; data that the user lacks is another matter, and does not pass."""
+    return access.verdict is Verdict.UNKNOWN and access.reason != IncompleteIdentity.code
 
 
 def _retry_after(error: GatewayError) -> dict[str, str]:

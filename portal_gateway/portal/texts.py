@@ -16,7 +16,8 @@ class Text:
 _BY_REASON = {
     "email_not_verified": Text(
         "Please confirm your e-mail address",
-        "This portal opens only for confirmed e-mail addresses. Confirm yours in your account settings, then try again.",
+        "This portal opens only for confirmed e-mail addresses. Confirm yours in your account settings, "
+        "then try again.",
     ),
     "domain_not_allowed": Text(
         "This portal is not open to your e-mail address",

@@ -48,6 +48,10 @@ class Provider(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Drop what was read from the vendor and kept for a while, such as lists of projects."""
+        ...
+
     async def aclose(self) -> None:
         """Close connections to the vendor."""
         ...

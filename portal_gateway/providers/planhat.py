@@ -87,6 +87,9 @@ class PlanhatProvider:
         self.alerts.cleared("link_answer_unknown")
         return link
 
+    def forget(self) -> None:
+        self._ids.clear()
+
     async def aclose(self) -> None:
         await self._client.aclose()
 

@@ -107,6 +107,9 @@ class RocketlaneProvider:
         token = self._signer.token(email, project.id, invite_if_absent=not is_member(project, person))
         return f"{self._settings.portal_url}/cp/embed?token={token}"
 
+    def forget(self) -> None:
+        self._projects.forget_all()
+
     async def aclose(self) -> None:
         await self._projects.aclose()
         await self._client.aclose()

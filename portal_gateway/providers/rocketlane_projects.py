@@ -61,6 +61,10 @@ class ProjectReader:
         """Read the company's list again next time."""
         self._lists.pop(company_id, None)
 
+    def forget_all(self) -> None:
+        """Read every list again next time."""
+        self._lists.clear()
+
     async def aclose(self) -> None:
         """Cancel what is being read."""
         reading = list(self._reading)

@@ -7,11 +7,15 @@ nothing else is sent unless it is configured.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from portal_gateway.settings.portals import SigningSettings
+
+if TYPE_CHECKING:
+    from jwt import PyJWS
 
 _RSA_BITS = 2048
 
@@ -21,16 +25,15 @@ class TokenSigner:
 
     def __init__(self, settings: SigningSettings, clock: Callable[[], float] = time.time) -> None:
         """Raises ValueError if the key does not fit the algorithm."""
-        import jwt
-
-        self._encode = jwt.encode
+        self._jws = _jws()
         self._key = settings.load_key()
         self._settings = settings
         self._clock = clock
 
     def token(self, email: str, project_id: int, *, invite_if_absent: bool = False) -> str:
         """A token that opens one project for one customer."""
-        return self._encode(self._claims(email, project_id, invite_if_absent), self._key, self._settings.algorithm)
+        payload = json.dumps(self._claims(email, project_id, invite_if_absent), separators=(",", ":"))
+        return self._jws.encode(payload.encode(), self._key, self._settings.algorithm)
 
     def _claims(self, email: str, project_id: int, invite_if_absent: bool) -> dict[str, Any]:
         now = int(self._clock())
@@ -46,6 +49,21 @@ class TokenSigner:
         if self._settings.issued_at:
             claims["iat"] = now
         return claims
+
+
+def _jws() -> PyJWS:
+    """PyJWT without its warning about short shared secrets: the vendor makes them, nobody here can change them."""
+    from jwt import PyJWS
+    from jwt.algorithms import HMACAlgorithm
+
+    class VendorSecret(HMACAlgorithm):
+        def check_key_length(self, key: bytes) -> str | None:
+            return None
+
+    jws = PyJWS()
+    jws.unregister_algorithm("HS256")
+    jws.register_algorithm("HS256", VendorSecret(HMACAlgorithm.SHA256))
+    return jws
 
 
 def generate_key_pair(algorithm: Literal["RS256", "ES256"]) -> tuple[str, str]:

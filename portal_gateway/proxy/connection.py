@@ -26,9 +26,7 @@ class StaleConnection(UpstreamUnavailable):
 class UpstreamConnection(asyncio.Protocol):
     """See the module. `on_lost` is called once, when the socket is gone."""
 
-    def __init__(
-        self, timeouts: Timeouts, limits: Limits, on_lost: Callable[[UpstreamConnection], None]
-    ) -> None:
+    def __init__(self, timeouts: Timeouts, limits: Limits, on_lost: Callable[[UpstreamConnection], None]) -> None:
         self._timeouts = timeouts
         self._limits = limits
         self._on_lost = on_lost

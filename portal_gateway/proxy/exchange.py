@@ -24,9 +24,7 @@ class ClientLeft(Exception):
 
 
 class Exchange:
-    def __init__(
-        self, connection: UpstreamConnection, request: UpstreamRequest, receive: Receive, send: Send
-    ) -> None:
+    def __init__(self, connection: UpstreamConnection, request: UpstreamRequest, receive: Receive, send: Send) -> None:
         self._connection = connection
         self._request = request
         self._receive = receive

@@ -14,6 +14,7 @@ from portal_gateway.wire.headers import HeaderPairs, tokens, values
 
 # 15 digits are a petabyte; more would not fit the parsers further on.
 _MAX_LENGTH_DIGITS = 15
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Framing(Enum):
@@ -52,7 +53,8 @@ def is_chunked(headers: HeaderPairs) -> bool:
 
 def request_framing(headers: HeaderPairs) -> tuple[Framing, int]:
     """How the body of a request is delimited, and its length where that is known (RFC 9112 section 6.3)."""
-    chunked, length = is_chunked(headers), content_length(headers)
+    fields = [pair for pair in headers if pair[0].lower() in _FRAMING_FIELDS]
+    chunked, length = is_chunked(fields), content_length(fields)
     if chunked and length is not None:
         raise FramingError("both Transfer-Encoding and Content-Length")
     if chunked:
@@ -62,9 +64,7 @@ def request_framing(headers: HeaderPairs) -> tuple[Framing, int]:
     return Framing.LENGTH, length
 
 
-def response_framing(
-    method: str, status: int, version: str, headers: Sequence[tuple[bytes, bytes]]
-) -> Framing:
+def response_framing(method: str, status: int, version: str, headers: Sequence[tuple[bytes, bytes]]) -> Framing:
     """How the body of the response to a `method` request is delimited.
 
     The steps are those of RFC 9112 section 6.3; the contradictions of steps 3 and 5 are errors here even

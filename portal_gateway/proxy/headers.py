@@ -39,6 +39,8 @@ _CLAIMS_ABOUT_CLIENT = re.compile(rb"(?:x[-_]forwarded[-_].*|forwarded|x[-_]real
 _OURS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Options of the connection itself, and headers without which a message loses its meaning.
+_NOT_NOMINATED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
 _UNSAFE_IN_TARGET = re.compile(rb"[\x00-\x20\x7f]")
 
 
@@ -93,14 +95,16 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
 def request_headers(scope: Scope, trusted: TrustedPeers, authority: bytes) -> RawHeaders:
     """The end-to-end headers of a request and our X-Forwarded-*, without those that frame the body."""
     incoming: RawHeaders = scope["headers"]
-    hosts = values(incoming, b"host")
+    hosts: list[bytes] = []
+    headers: RawHeaders = []
+    for pair in end_to_end(incoming):
+        name = pair[0]
+        if name == b"host":
+            hosts.append(pair[1])
+        elif name != b"content-length" and not _claims_about_client(name):
+            headers.append(pair)
     if len(hosts) > 1:
         raise MalformedRequest("the request has more than one Host")
-    headers = [
-        (name, value)
-        for name, value in end_to_end(incoming)
-        if name not in (b"host", b"content-length") and not _CLAIMS_ABOUT_CLIENT.fullmatch(name)
-    ]
     host = hosts[0] if hosts else authority
     believed = incoming if trusted.trusts(scope) else ()
     return [(b"host", host), *headers, *_forwarded(scope, host, believed)]
@@ -120,12 +124,16 @@ def response_headers(headers: HeaderPairs, status: int) -> RawHeaders:
 
 def end_to_end(headers: HeaderPairs) -> RawHeaders:
     """A lower-cased copy without hop-by-hop headers and those that Connection nominates."""
-    nominated = frozenset(tokens(headers, b"connection"))
-    return [
-        (lowered, value)
-        for name, value in headers
-        if (lowered := name.lower()) not in HOP_BY_HOP and lowered not in nominated
-    ]
+    kept: RawHeaders = []
+    connection: RawHeaders = []
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered not in HOP_BY_HOP:
+            kept.append((lowered, value))
+        elif lowered == b"connection":
+            connection.append((lowered, value))
+    nominated = frozenset(tokens(connection, b"connection")) - _NOT_NOMINATED
+    return [pair for pair in kept if pair[0] not in nominated] if nominated else kept
 
 
 def request_target(scope: Scope) -> bytes:
@@ -170,8 +178,12 @@ def _forwarded(scope: Scope, host: bytes, believed: HeaderPairs) -> Iterable[tup
     yield b"x-forwarded-host", first(believed, b"x-forwarded-host") or host
     for name, value in believed:
         lowered = name.lower()
-        if _CLAIMS_ABOUT_CLIENT.fullmatch(lowered) and b"_" not in lowered and lowered not in _OURS:
+        if _claims_about_client(lowered) and b"_" not in lowered and lowered not in _OURS:
             yield lowered, value
+
+
+def _claims_about_client(name: bytes) -> bool:
+    return name.startswith((b"x", b"f")) and _CLAIMS_ABOUT_CLIENT.fullmatch(name) is not None
 
 
 def _scheme(scope: Scope) -> bytes:

@@ -31,9 +31,7 @@ class Origin:
             raise ValueError(f"upstream must be http://host[:port] or https://host[:port], not {url!r}")
         parts = urlsplit(url)
         if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError(
-                f"upstream {url!r} must not have a path, query or fragment: requests keep their own path"
-            )
+            raise ValueError(f"upstream {url!r} must not have a path, query or fragment: requests keep their own path")
         tls = ssl.create_default_context() if parts.scheme == "https" else None
         assert parts.hostname is not None
         port = parts.port or _DEFAULT_PORTS[parts.scheme]

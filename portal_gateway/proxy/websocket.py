@@ -138,9 +138,7 @@ class WebSocketRelay:
 class _Handshake(ClientProtocol):
     """Sends the client's own request target, Host and headers in the handshake."""
 
-    def __init__(
-        self, target: bytes, headers: RawHeaders, subprotocols: list[Subprotocol], max_size: int
-    ) -> None:
+    def __init__(self, target: bytes, headers: RawHeaders, subprotocols: list[Subprotocol], max_size: int) -> None:
         uri = WebSocketURI(secure=False, host="unused", port=80, path="/", query="")
         super().__init__(uri, subprotocols=subprotocols or None, max_size=max_size)
         self._target = target
@@ -149,9 +147,7 @@ class _Handshake(ClientProtocol):
     def connect(self) -> Request:
         own = super().connect().headers
         del own["Host"]
-        headers = Headers(
-            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._headers]
-        )
+        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._headers])
         headers.update(own)
         return Request(self._target.decode("latin-1"), headers)
 

@@ -49,9 +49,7 @@ VANCE, GLOBEX = "Vance Foods", "Globex Produce"
 
 PEOPLE = (
     Person("jane", "jane@vance.example", "Jane Moreau", "Head of operations", "201", VANCE, "Both portals"),
-    Person(
-        "omar", "omar@vance.example", "Omar Haddad", "Quality manager", "201", VANCE, "Customer portal only"
-    ),
+    Person("omar", "omar@vance.example", "Omar Haddad", "Quality manager", "201", VANCE, "Customer portal only"),
     Person("ines", "ines@vance.example", "Ines Castell", "IT lead", "201", VANCE, "Onboarding only"),
     Person("noah", "noah@vance.example", "Noah Brandt", "Site technician", "201", VANCE, "No portal"),
     Person("lena", "lena@globex.example", "Lena Fischer", "Plant manager", "301", GLOBEX, "Both portals"),
@@ -112,16 +110,10 @@ def _rocketlane() -> RocketlaneWorkspace:
             RocketlaneUser(305, "pia@globex.example", "Pia", "Lindqvist", company_id=301),
         ],
         projects=[
-            Project(
-                5001, "Vance onboarding", 201, date(2026, 12, 11), 101, False, [301, 303], [101], _rollout(5)
-            ),
+            Project(5001, "Vance onboarding", 201, date(2026, 12, 11), 101, False, [301, 303], [101], _rollout(5)),
             Project(5002, "Vance pilot", 201, date(2026, 3, 27), 101, True, [301], [101], _rollout(9)),
-            Project(
-                6001, "Globex onboarding", 301, date(2027, 1, 22), 101, False, [304, 305], [101], _rollout(3)
-            ),
-            Project(
-                6002, "Globex second plant", 301, date(2027, 4, 16), 101, False, [305], [101], _rollout(1)
-            ),
+            Project(6001, "Globex onboarding", 301, date(2027, 1, 22), 101, False, [304, 305], [101], _rollout(3)),
+            Project(6002, "Globex second plant", 301, date(2027, 4, 16), 101, False, [305], [101], _rollout(1)),
         ],
     )
 

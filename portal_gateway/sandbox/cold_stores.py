@@ -29,9 +29,7 @@ class Room:
         """Points of an SVG polyline in a box of 110 by 28."""
         low, high = min(self.trend), max(self.trend)
         span = high - low or 1
-        return " ".join(
-            f"{index * 10},{25 - 22 * (value - low) / span:.1f}" for index, value in enumerate(self.trend)
-        )
+        return " ".join(f"{index * 10},{25 - 22 * (value - low) / span:.1f}" for index, value in enumerate(self.trend))
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "temperature": self.temperature, "state": self.state}

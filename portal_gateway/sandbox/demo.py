@@ -86,17 +86,19 @@ async def running_vendors(
 
 async def run_demo(host: str, port: int) -> None:
     """Serve the demo until SIGINT or SIGTERM. Raises AddressTaken."""
+    stopped = _stop_signal()
     sandbox = create_sandbox()
     async with running_vendors(sandbox, host) as (planhat_url, rocketlane_url):
         app = demo_app(sandbox, planhat_url, rocketlane_url)
         async with running(app, host, port) as app_url:
             urls = {"app": app_url, "planhat": planhat_url, "rocketlane": rocketlane_url}
             print(_WELCOME.format(version=__version__, **urls), flush=True)
-            await _until_stopped()
+            await stopped.wait()
 
 
 async def run_sandbox(host: str, planhat_port: int, rocketlane_port: int) -> None:
     """Serve the emulators alone until SIGINT or SIGTERM. Raises AddressTaken."""
+    stopped = _stop_signal()
     sandbox = create_sandbox()
     async with running_vendors(sandbox, host, planhat_port, rocketlane_port) as (planhat_url, rocketlane_url):
         print(
@@ -108,12 +110,13 @@ async def run_sandbox(host: str, planhat_port: int, rocketlane_port: int) -> Non
             "Made up for this run. Ctrl-C ends it.",
             flush=True,
         )
-        await _until_stopped()
+        await stopped.wait()
 
 
-async def _until_stopped() -> None:
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM; asked for first of all, so that neither ever breaks off a start half done."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    return stopped

@@ -26,9 +26,7 @@ class NoResponse(Response):
             pass
 
 
-async def faulty_response(
-    request: Request, switches: Switches, error: Callable[[int], Response]
-) -> Response | None:
+async def faulty_response(request: Request, switches: Switches, error: Callable[[int], Response]) -> Response | None:
     """The answer of a broken vendor, None when there is no fault; `error` makes the vendor's error body."""
     if not request.url.path.startswith(switches.fault_path):
         return None

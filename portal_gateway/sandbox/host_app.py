@@ -44,9 +44,7 @@ class HostApp:
         if person is None:
             return RedirectResponse("/login", 303)
         request.session.clear()
-        request.session.update(
-            user_id=person.id, email=person.email, name=person.name, company_id=person.company_id
-        )
+        request.session.update(user_id=person.id, email=person.email, name=person.name, company_id=person.company_id)
         return RedirectResponse(_local_path(form.get("next", [""])[0]), 303)
 
     async def logout(self, request: Request) -> Response:

@@ -131,9 +131,7 @@ class PlanhatEmulator(Emulator[PlanhatTenant, PlanhatSwitches]):
             except ValueError:
                 return False
             return secrets.compare_digest(credentials.encode(), f"{self.api_token}:".encode())
-        return scheme.lower() == "bearer" and secrets.compare_digest(
-            credentials.encode(), self.api_token.encode()
-        )
+        return scheme.lower() == "bearer" and secrets.compare_digest(credentials.encode(), self.api_token.encode())
 
     def _sharee(self, request: Request) -> PlanhatEndUser | None:
         reference = request.path_params["reference"]

@@ -45,9 +45,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class RocketlaneEmulator(Emulator[RocketlaneWorkspace, RocketlaneSwitches]):
     """State of the emulated workspace, and its API."""
 
-    def __init__(
-        self, workspace: RocketlaneWorkspace, clock: Clock, api_key: str, embed_keys: EmbedKeys
-    ) -> None:
+    def __init__(self, workspace: RocketlaneWorkspace, clock: Clock, api_key: str, embed_keys: EmbedKeys) -> None:
         super().__init__(workspace, RocketlaneSwitches(), clock)
         self.api_key = api_key
         self.embed_keys = embed_keys
@@ -76,9 +74,7 @@ class RocketlaneEmulator(Emulator[RocketlaneWorkspace, RocketlaneSwitches]):
         """`endpoint` behind faults, the API key and the limits; every answer carries X-Request-Id."""
 
         async def guarded_endpoint(request: Request) -> Response:
-            response = await faulty_response(request, self.switches, self._error) or self._refusal(
-                request, is_list
-            )
+            response = await faulty_response(request, self.switches, self._error) or self._refusal(request, is_list)
             if response is None:
                 try:
                     response = await endpoint(request)
@@ -126,9 +122,7 @@ class RocketlaneEmulator(Emulator[RocketlaneWorkspace, RocketlaneSwitches]):
             raise BadParameter("projectId", "projectId must be a number") from error
 
     def _page(self, request: Request, rows: list[Any]) -> Response:
-        return JSONResponse(
-            self.page_tokens.page(rows, request.query_params, self.url(request, request.url.path))
-        )
+        return JSONResponse(self.page_tokens.page(rows, request.query_params, self.url(request, request.url.path)))
 
     def _user_json(self, user: RocketlaneUser, with_company: bool) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -34,9 +34,7 @@ class EmbeddedPortal:
             self._check_first_use(token)
             user, project = self._admit(claims)
         except EmbedRefused as refusal:
-            return self._page(
-                request, "refused.html", {"reason": refusal.reason, "message": str(refusal)}, 401
-            )
+            return self._page(request, "refused.html", {"reason": refusal.reason, "message": str(refusal)}, 401)
         session = secrets.token_urlsafe(24)
         self._emulator.sessions[session] = f"{user.id}/{project.id}"
         response = self._project_page(request, user, project)
@@ -85,10 +83,7 @@ class EmbeddedPortal:
         if not switches.jwt_joining:
             raise EmbedRefused("joining-off")
         domain = claims.email.rpartition("@")[2].lower()
-        if (
-            switches.customer_domains_only
-            and domain not in self._workspace.company(project.company_id).domains
-        ):
+        if switches.customer_domains_only and domain not in self._workspace.company(project.company_id).domains:
             raise EmbedRefused("domain")
         user = user or self._workspace.new_customer(claims.email, project)
         self._workspace.invite(project, user, via="token", at=self._emulator.clock.now())

@@ -101,9 +101,7 @@ def _page_size(query: Mapping[str, str]) -> int:
     return size
 
 
-def project_json(
-    workspace: RocketlaneWorkspace, project: Project, *, team_members: bool = True
-) -> dict[str, Any]:
+def project_json(workspace: RocketlaneWorkspace, project: Project, *, team_members: bool = True) -> dict[str, Any]:
     company = workspace.company(project.company_id)
     body: dict[str, Any] = {
         "projectId": project.id,

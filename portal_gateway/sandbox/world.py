@@ -152,14 +152,10 @@ class RocketlaneWorkspace:
             project.customers.append(user.id)
             self.invitations.append(Invitation(project.id, user.email, via, at))
 
-    def new_customer(
-        self, email: str, project: Project, first_name: str = "", last_name: str = ""
-    ) -> RocketlaneUser:
+    def new_customer(self, email: str, project: Project, first_name: str = "", last_name: str = "") -> RocketlaneUser:
         """A customer user of the project's company, invited and not yet seen."""
         user_id = max((user.id for user in self.users), default=0) + 1
-        return RocketlaneUser(
-            user_id, email, first_name, last_name, status="INVITED", company_id=project.company_id
-        )
+        return RocketlaneUser(user_id, email, first_name, last_name, status="INVITED", company_id=project.company_id)
 
 
 @dataclass

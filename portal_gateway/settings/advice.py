@@ -13,13 +13,9 @@ from portal_gateway.settings.schema import Settings
 def advice(settings: Settings) -> Iterator[Problem]:
     """Each doubtful setting with what to do about it."""
     if not settings.identity:
-        yield Problem(
-            "identity", "no source: nobody will be known unless the middleware is given `identify=...`"
-        )
+        yield Problem("identity", "no source: nobody will be known unless the middleware is given `identify=...`")
     if settings.login_url is None:
-        yield Problem(
-            "login_url", "not set: visitors who are not signed in get a page that says so, and no way on"
-        )
+        yield Problem("login_url", "not set: visitors who are not signed in get a page that says so, and no way on")
     for index, source in enumerate(settings.identity):
         if isinstance(source, JwtIdentity) and source.audience is None:
             yield Problem(f"identity[{index}].audience", "not set: set it if your issuer serves several apps")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, model_validator
 
 from portal_gateway.settings.keys import SYMMETRIC, VerifyAlgorithm, load_verify_key
 from portal_gateway.settings.secrets import Secret
-from portal_gateway.wire.urls import local_path, origin_of
+from portal_gateway.wire.urls import is_private_channel, local_path, origin_of
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110 section 5.6.2
 _CLIENT_HEADERS = frozenset(
@@ -42,7 +40,7 @@ class FieldMap(_Model):
 class ScopeIdentity(_Model):
     """What the wrapped app's session or authentication middleware put into the ASGI scope."""
 
-    source: Literal["scope"]
+    source: Literal["scope"] = Field(description="always `scope`")
     session: FieldMap | None = Field(None, description='paths in scope["session"]')
     user: FieldMap | None = Field(None, description='attributes of scope["user"], if it is authenticated')
 
@@ -56,7 +54,7 @@ class ScopeIdentity(_Model):
 class HeadersIdentity(FieldMap):
     """Headers set by an authenticating proxy in front of us; believed only from `trusted_proxies`."""
 
-    source: Literal["headers"]
+    source: Literal["headers"] = Field(description="always `headers`")
 
     def header_names(self) -> list[str]:
         """All headers that are believed."""
@@ -75,37 +73,25 @@ class HeadersIdentity(FieldMap):
 
 
 def _https_or_loopback(url: str) -> str:
-    origin = origin_of(url)
-    if origin is None:
+    if origin_of(url) is None:
         raise ValueError("must be an http(s) URL")
-    if origin.startswith("http:") and not _is_loopback(urlsplit(origin).hostname or ""):
+    if not is_private_channel(url):
         raise ValueError("must be https: whoever can change the keys in transit can be any user")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class JwtIdentity(_Model):
     """A token of the host app's own issuer, in a cookie or as `Authorization: Bearer`."""
 
-    source: Literal["jwt"]
+    source: Literal["jwt"] = Field(description="always `jwt`")
     cookie: str | None = Field(None, min_length=1, description="name of the cookie; without it: bearer token")
     secret: Secret | None = Field(None, description="shared secret for HS256, HS384, HS512")
     public_key: Secret | None = Field(None, description="public key or certificate in PEM form")
     jwks_url: Annotated[str, AfterValidator(_https_or_loopback)] | None = Field(
         None, description="where the issuer publishes its keys (RFC 7517)"
     )
-    algorithms: tuple[VerifyAlgorithm, ...] = Field(
-        min_length=1, description="accepted algorithms; no default"
-    )
-    audience: str | None = Field(
-        None, description="required `aud`; without it a token with an audience is refused"
-    )
+    algorithms: tuple[VerifyAlgorithm, ...] = Field(min_length=1, description="accepted algorithms; no default")
+    audience: str | None = Field(None, description="required `aud`; without it a token with an audience is refused")
     issuer: str | None = Field(None, description="required `iss`")
     leeway_s: NonNegativeFloat = Field(5.0, le=300, description="tolerated clock skew for exp, nbf and iat")
     claims: FieldMap = Field(
@@ -133,9 +119,7 @@ class JwtIdentity(_Model):
         for algorithm in self.algorithms:
             least = _MIN_SECRET_BYTES.get(algorithm, 0)
             if least and len(key) < least:
-                raise ValueError(
-                    f"{algorithm} needs a secret of at least {least} bytes: a shorter one is guessed"
-                )
+                raise ValueError(f"{algorithm} needs a secret of at least {least} bytes: a shorter one is guessed")
         return key
 
 
@@ -148,17 +132,15 @@ def _whoami_path(value: str) -> str:
 class WhoamiIdentity(_Model):
     """The host app itself, asked with the caller's own cookies; works for any app."""
 
-    source: Literal["whoami"]
-    path: Annotated[str, AfterValidator(_whoami_path)] = Field(
-        description="answers 200 and JSON for a signed-in user"
-    )
+    source: Literal["whoami"] = Field(description="always `whoami`")
+    path: Annotated[str, AfterValidator(_whoami_path)] = Field(description="answers 200 and JSON for a signed-in user")
     fields: FieldMap = Field(description="paths in the JSON answer")
     cache_s: NonNegativeFloat = Field(
         10.0,
         le=300,
         description="how long an answer holds for the same credentials; a log-out shows after it",
     )
-    timeout_s: float = Field(2.0, gt=0, le=60)
+    timeout_s: float = Field(2.0, gt=0, le=60, description="seconds the app may take to answer")
 
 
 IdentitySettings = Annotated[

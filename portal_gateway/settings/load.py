@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
@@ -35,21 +36,27 @@ def load_settings(
     if isinstance(config, Settings):
         return config
     if isinstance(config, Mapping):
-        return _validate({**config, **overrides}, None, "config", {"environ": environ, "base_dir": Path()})
+        return _validate({**config, **overrides}, "config", {"environ": environ, "base_dir": Path()})
     path = Path(config)
     document = YamlDocument(_read(path), str(path))
     values = document.values
     if overrides and isinstance(values, dict):
         values = {**values, **overrides}
-    return _validate(values, document, str(path), {"environ": environ, "base_dir": path.parent})
+
+    def line_of(where: Location) -> int | None:
+        return None if where and where[0] in overrides else document.line_of(where)
+
+    context = {"environ": environ, "base_dir": path.parent}
+    return _validate(values, str(path), context, line_of, document.duplicates)
 
 
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise SettingsError([Problem("", f"cannot be read: {error.strerror}")], str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL byte
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError([Problem("", f"cannot be read: {reason}")], str(path)) from None
     if len(data) > _MAX_BYTES:
         raise SettingsError([Problem("", f"is larger than {_MAX_BYTES} bytes")], str(path))
     try:
@@ -60,25 +67,23 @@ def _read(path: Path) -> str:
 
 
 def _validate(
-    values: Any, document: YamlDocument | None, source: str, context: Mapping[str, Any]
+    values: Any,
+    source: str,
+    context: Mapping[str, Any],
+    line_of: Callable[[Location], int | None] = lambda _path: None,
+    duplicates: Iterable[tuple[Location, int]] = (),
 ) -> Settings:
     if values is None:
         values = {}
-    problems = (
-        [Problem(_dotted(path), "written twice", line) for path, line in document.duplicates]
-        if document
-        else []
-    )
+    problems = [Problem(_dotted(path), "written twice; keep one", line) for path, line in duplicates]
+    found: list[tuple[Location, str]] = list(_contradictions(values))
+    settings = None
     try:
         settings = Settings.model_validate(values, context=context)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        problems += [_problem(detail, values, document) for detail in details]
-        settings = None
-    problems += [
-        Problem(_dotted(path), message, document.line_of(path) if document else None)
-        for path, message in _contradictions(values)
-    ]
+        found += [_path_and_message(detail, values) for detail in details if not _is_consequence(detail)]
+    problems += [Problem(_dotted(path), message, line_of(path)) for path, message in found]
     if problems or settings is None:
         # A union reports the same mistake once per member.
         raise SettingsError(sorted(dict.fromkeys(problems), key=lambda p: p.line or 0), source)
@@ -94,33 +99,40 @@ def _contradictions(values: Any) -> Iterable[tuple[Location, str]]:
         for index, source in enumerate(sources):
             is_headers = isinstance(source, Mapping) and source.get("source") == "headers"
             if is_headers and not values.get("trusted_proxies"):
-                yield ("identity", index), "headers are believed only from trusted_proxies, which is empty"
+                message = "headers are believed only from trusted_proxies: set it to the proxy's address"
+                yield ("identity", index), message
 
 
-def _problem(detail: ErrorDetails, values: Any, document: YamlDocument | None) -> Problem:
-    path = _written_path(detail["loc"], values)
-    line = document.line_of(path) if document else None
-    return Problem(_dotted(path), _message(detail, path), line)
+def _is_consequence(detail: ErrorDetails) -> bool:
+    """A list whose items are all wrong is called too short as well."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
-def _written_path(loc: Location, values: Any) -> Location:
+def _path_and_message(detail: ErrorDetails, values: Any) -> tuple[Location, str]:
+    loc = detail["loc"]
+    if detail["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        path = (*_written_path(loc, values, ends_unwritten=False), _discriminator(detail))
+    else:
+        path = _written_path(loc, values, ends_unwritten=detail["type"] == "missing")
+    return path, _message(detail, path)
+
+
+def _written_path(loc: Location, values: Any, *, ends_unwritten: bool) -> Location:
     """`loc` as the author wrote it: pydantic also lists the tags of unions and says '[key]' for bad keys."""
     path: list[str | int] = []
     for position, part in enumerate(loc):
-        is_last = position == len(loc) - 1
-        if part == "[key]":
-            continue
-        if isinstance(values, Mapping):
-            if part in values:
-                values = values[part]
-            elif not is_last:
-                continue  # the tag of a discriminated union
-        elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
+        if _holds(values, part):
             values = values[part]
-        elif not is_last or isinstance(part, str):
+        elif not (ends_unwritten and position == len(loc) - 1):
             continue
         path.append(part)
     return tuple(path)
+
+
+def _holds(values: Any, part: str | int) -> bool:
+    if isinstance(values, Mapping):
+        return part in values
+    return isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
 
 
 def _message(detail: ErrorDetails, path: Location) -> str:
@@ -131,23 +143,49 @@ def _message(detail: ErrorDetails, path: Location) -> str:
         case "missing":
             return "is required"
         case "union_tag_not_found":
-            return f"{str(context['discriminator']).strip(chr(39))!r} is required; one of {_tags(path)}"
+            return f"is required; one of {', '.join(_tags(path))}"
         case "union_tag_invalid":
-            return (
-                f"unknown {context['discriminator'].strip(chr(39))} {context['tag']!r}; known are {context['expected_tags']}"
-            )
+            tag = detail["input"].get(path[-1])
+            unknown = f"unknown {path[-1]}" + (f" {tag!r}" if isinstance(tag, str) else "")
+            return f"{unknown}; known are {', '.join(_tags(path))}"
         case "value_error":
             return str(context["error"])
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return "must be a mapping of keys to values"
-        case "ip_any_network" | "ip_v4_network" | "ip_v6_network":
-            return "must be a network such as 10.0.0.0/8 or an address such as 127.0.0.1"
+        case "ip_v4_network" | "ip_v6_network":  # one of each for the same value
+            return _network_message(detail["input"])
+        case kind if kind in _MESSAGES:
+            return _MESSAGES[kind]
     message = detail["msg"]
     return message[0].lower() + message[1:]
 
 
-def _tags(path: Location) -> str:
-    return "scope, headers, jwt, whoami" if path[:1] == ("identity",) else "planhat, rocketlane"
+# What pydantic says in terms of Python.
+_MESSAGES = {
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text; put a number, date or yes and no in quotes if they are meant as text",
+    "invalid_key": "keys must be texts; put it in quotes",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+
+
+def _network_message(value: object) -> str:
+    try:
+        return f"has bits set to the right of the mask; write {ip_network(str(value), strict=False)}"
+    except ValueError:
+        return "must be a network such as 10.0.0.0/8 or an address such as 127.0.0.1"
+
+
+def _discriminator(detail: ErrorDetails) -> str:
+    return str(detail["ctx"]["discriminator"]).strip("'")
+
+
+def _tags(path: Location) -> list[str]:
+    """What the discriminator at the end of `path` may be."""
+    members = _models_in(Settings.model_fields[str(path[0])].annotation)
+    return [tag for member in members for tag in get_args(member.model_fields[str(path[-1])].annotation)]
 
 
 def _suggestion(name: str, loc: Location) -> str:

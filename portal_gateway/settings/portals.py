@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     NonNegativeFloat,
     PositiveFloat,
     model_validator,
@@ -22,7 +23,7 @@ from portal_gateway.html.selectors import parse_selector
 from portal_gateway.settings.keys import SigningAlgorithm, load_signing_key
 from portal_gateway.settings.secrets import Secret
 from portal_gateway.settings.templates import UserTemplate
-from portal_gateway.wire.urls import origin_of
+from portal_gateway.wire.urls import is_private_channel, origin_of
 
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_.:-]*")
 _URL_ATTRIBUTES = frozenset({"href", "src", "srcdoc", "style"})
@@ -33,11 +34,9 @@ class _Model(BaseModel):
 
 
 def _vendor_url(value: str) -> str:
-    origin = origin_of(value)
-    if origin is None:
+    if origin_of(value) is None:
         raise ValueError("must be an http(s) URL without credentials")
-    local = origin.partition("://")[2].startswith(("127.", "localhost", "[::1]"))
-    if origin.startswith("http:") and not local:
+    if not is_private_channel(value):
         raise ValueError("must be https: tokens and signed links travel over it")
     if "?" in value or "#" in value:
         raise ValueError("must not have a query or fragment")
@@ -93,8 +92,8 @@ class InjectRule(_Model):
     """One place in the host app's pages where a portal's snippet goes."""
 
     at: Annotated[str, AfterValidator(_selector)] = Field(description="CSS selector of the element")
-    position: Position = Field(Position.APPEND, description="where, relative to the element")
-    as_: Literal["link", "iframe"] = Field("link", alias="as")
+    position: Position = Field(Position.APPEND, description="`append`, `prepend`, `before`, `after` or `replace`")
+    as_: Literal["link", "iframe"] = Field("link", alias="as", description="what goes there")
     template: Annotated[str, AfterValidator(_template)] | None = Field(
         None, description="your own snippet instead of `as`: Jinja2 with portal, label, launch_url, embed_url"
     )
@@ -103,10 +102,12 @@ class InjectRule(_Model):
         min_length=1,
         description="pages: `*` is one segment or a part of it, `**` any number of segments",
     )
-    mode: Literal["auto", "decided", "loader"] = "auto"
-    sign: Literal["click", "inline"] = Field(
-        "click", description="`inline` puts the signed link itself into the page"
+    mode: Literal["auto", "decided", "loader"] = Field(
+        "auto",
+        description="`decided`: the server decides and the page becomes private; `loader`: the same bytes for all, "
+        "the browser asks; `auto`: the loader in pages that shared caches may keep",
     )
+    sign: Literal["click", "inline"] = Field("click", description="`inline` puts the signed link itself into the page")
     all: bool = Field(False, description="every match, not only the first")
     label: str | None = Field(None, description="instead of the portal's label")
     attributes: Annotated[dict[str, str], AfterValidator(_attributes)] = Field(
@@ -133,8 +134,24 @@ class _Portal(_Model):
     csp: Literal["keep", "extend"] = Field(
         "keep", description="`extend` adds the portal to the frame-src of pages that would block its iframe"
     )
-    access: AccessSettings = AccessSettings()
-    inject: tuple[InjectRule, ...] = ()
+    access: AccessSettings = Field(AccessSettings(), description="how long decisions hold and pages wait")
+    inject: tuple[InjectRule, ...] = Field((), description="where in the pages the portal's snippet goes")
+
+
+def _header_token(value: Secret) -> Secret:
+    # Anything else cannot be sent in a header (RFC 9110 section 5.5), or not as what it is.
+    if not re.fullmatch(rb"[!-~]+", value.reveal_bytes()):
+        raise ValueError(f"{value.source} holds blanks, line breaks or non-ASCII characters; is it the token?")
+    return value
+
+
+HeaderToken = Annotated[Secret, AfterValidator(_header_token)]
+
+
+def _end_user_template(value: UserTemplate) -> UserTemplate:
+    if "{" not in value.text:
+        raise ValueError("has no placeholder such as {id}: everybody would be the same end user")
+    return value
 
 
 def _cluster(value: str) -> str:
@@ -146,16 +163,14 @@ def _cluster(value: str) -> str:
 class PlanhatPortal(_Portal):
     """A Planhat portal: access asked of the API, the signed link minted there, valid for 30 seconds."""
 
-    provider: Literal["planhat"]
-    api_token: Secret = Field(
-        description="token of a service account or private app that may read portal tokens"
-    )
+    provider: Literal["planhat"] = Field(description="always `planhat`")
+    api_token: HeaderToken = Field(description="token of a service account or private app that may read portal tokens")
     cluster: Annotated[str, AfterValidator(_cluster)] = Field(
         "", description='"eu5" for app-eu5.planhat.com; empty for app.planhat.com'
     )
     api_url: VendorUrl | None = Field(None, description="instead of https://api[-cluster].planhat.com")
     portal_url: VendorUrl | None = Field(None, description="instead of https://share[-cluster].planhat.com")
-    enduser_id: UserTemplate = Field(
+    enduser_id: Annotated[UserTemplate, AfterValidator(_end_user_template)] = Field(
         UserTemplate("extid-{id}"),
         description="the id Planhat knows the user by: extid-, srcid- or nothing before the value",
     )
@@ -174,9 +189,7 @@ class PlanhatPortal(_Portal):
     @model_validator(mode="after")
     def _never_inline(self) -> PlanhatPortal:
         if any(rule.sign == "inline" for rule in self.inject):
-            raise ValueError(
-                "`sign: inline` cannot work: Planhat's link lives 30 seconds, a page lives longer"
-            )
+            raise ValueError("`sign: inline` cannot work: Planhat's link lives 30 seconds, a page lives longer")
         return self
 
     @property
@@ -195,13 +208,11 @@ class PlanhatPortal(_Portal):
 class SigningSettings(_Model):
     """How Rocketlane tokens are signed."""
 
-    algorithm: SigningAlgorithm = "HS256"
+    algorithm: SigningAlgorithm = Field("HS256", description="RS256 and ES256 need the public key uploaded")
     key: Secret = Field(description="shared secret for HS256; private key (PEM) for RS256 and ES256")
     lifetime_s: int = Field(60, ge=30, le=86_400, description="seconds until `exp`")
-    issued_at: bool = Field(
-        False, description="send `iat`; off, since a fast clock would make tokens invalid"
-    )
-    extra_claims: dict[str, Any] = Field({}, description="further top-level claims, sent as they are")
+    issued_at: bool = Field(False, description="send `iat`; off, since a fast clock would make tokens invalid")
+    extra_claims: dict[str, JsonValue] = Field({}, description="further top-level claims, sent as they are")
 
     @model_validator(mode="after")
     def _key_fits(self) -> SigningSettings:
@@ -227,20 +238,26 @@ class ProjectSettings(_Model):
 
 def _domain(value: str) -> str:
     domain = value.strip().lower().removeprefix("@").rstrip(".")
-    if not re.fullmatch(r"[^\s@/]+\.[^\s@/.]+", domain):
+    try:
+        encoded = domain.encode("idna").decode()
+    except UnicodeError:
+        encoded = ""
+    if not re.fullmatch(r"([a-z0-9-]+\.)+[a-z0-9-]+", encoded):
         raise ValueError(f"{value!r} is not a domain such as vance.com")
-    return domain.encode("idna").decode() if not domain.isascii() else domain
+    if not domain.isascii() and encoded.encode().decode("idna") != domain:
+        raise ValueError(f"{value!r} would be read as {encoded}; write the domain in its xn-- form")
+    return encoded
 
 
 class RocketlanePortal(_Portal):
     """A Rocketlane portal: a JWT signed here opens the project of the user's company."""
 
-    provider: Literal["rocketlane"]
+    provider: Literal["rocketlane"] = Field(description="always `rocketlane`")
     portal_url: VendorUrl = Field(description="https://<workspace>.rocketlane.com, or your custom domain")
-    api_url: VendorUrl = "https://api.rocketlane.com/api/1.0"
-    api_key: Secret = Field(description="API key; a project's company is checked before a token is signed")
-    signing: SigningSettings
-    project: ProjectSettings = ProjectSettings()
+    api_url: VendorUrl = Field("https://api.rocketlane.com/api/1.0", description="base of the REST API")
+    api_key: HeaderToken = Field(description="API key; a project's company is checked before a token is signed")
+    signing: SigningSettings = Field(description="how tokens are signed")
+    project: ProjectSettings = Field(ProjectSettings(), description="which project a user gets")
     invite_if_absent: bool = Field(
         False, description="a user with a verified e-mail address who is no member yet becomes one"
     )

@@ -80,41 +80,30 @@ class UpstreamTimeouts(_Model):
 class Settings(_Model):
     """The whole configuration of one gateway."""
 
-    mount_path: Annotated[
-        str, AfterValidator(_mount_path), Field(description="where the gateway's own routes live")
-    ] = "/portal"
-    public_url: (
-        Annotated[
-            str,
-            AfterValidator(_http_origin),
-            Field(description="the site's own origin as browsers see it; needed only for links in e-mails"),
-        ]
-        | None
-    ) = None
-    login_url: (
-        Annotated[
-            str,
-            AfterValidator(_login_url),
-            Field(description="where an anonymous visitor of a portal route is sent; {next} is the way back"),
-        ]
-        | None
-    ) = None
-    upstream: (
-        Annotated[str, AfterValidator(_http_origin), Field(description="sidecar only: the app behind it")]
-        | None
-    ) = None
-    upstream_timeouts: UpstreamTimeouts = UpstreamTimeouts()
+    mount_path: Annotated[str, AfterValidator(_mount_path)] = Field(
+        "/portal", description="where the gateway's own routes live"
+    )
+    public_url: Annotated[str, AfterValidator(_http_origin)] | None = Field(
+        None, description="the site's own origin as browsers see it; needed behind a proxy that is not trusted"
+    )
+    login_url: Annotated[str, AfterValidator(_login_url)] | None = Field(
+        None, description="where an anonymous visitor of a portal route is sent; `{next}` is the way back"
+    )
+    upstream: Annotated[str, AfterValidator(_http_origin)] | None = Field(
+        None, description="sidecar only: the app behind it"
+    )
+    upstream_timeouts: UpstreamTimeouts = Field(UpstreamTimeouts(), description="sidecar only: how long it waits")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="whose X-Forwarded-* and identity headers are believed; nobody by default"
     )
-    forget: ForgetSettings | None = None
+    forget: ForgetSettings | None = Field(None, description="turns `POST /portal/-/forget` on")
     server_timing: bool = Field(
         False, description="say in each page's Server-Timing header what was injected or why not"
     )
     identity: tuple[IdentitySettings, ...] = Field(
-        (), description="asked in order; the first that knows the user wins"
+        (), description="who is signed in: sources, asked in order; the first that knows the user wins"
     )
     portals: dict[Annotated[str, AfterValidator(_portal_name)], PortalSettings] = Field(
-        min_length=1, description="the vendor portals by name"
+        min_length=1, description="the vendor portals by name; the name is part of their URLs"
     )
     max_decisions: int = Field(100_000, gt=0, description="access decisions kept in memory; about 1 KB each")

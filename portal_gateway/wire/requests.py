@@ -10,15 +10,14 @@ from portal_gateway.wire.headers import HeaderPairs
 _PARTIAL_MARKS = frozenset(
     {b"hx-request", b"turbo-frame", b"x-pjax", b"x-up-target", b"x-up-version", b"x-requested-with"}
 )
+_WHOLE_BODY_MARKS = (b"hx-boosted", b"hx-history-restore-request")
 
 
 def is_prefetch(headers: HeaderPairs) -> bool:
     """Whether the client fetches ahead of a click (Sec-Purpose, and what older browsers and proxies send)."""
     for name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
         value = h.first(headers, name)
-        if value is not None and any(
-            word in value.lower() for word in (b"prefetch", b"prerender", b"preview")
-        ):
+        if value is not None and any(word in value.lower() for word in (b"prefetch", b"prerender", b"preview")):
             return True
     return False
 
@@ -26,13 +25,14 @@ def is_prefetch(headers: HeaderPairs) -> bool:
 def is_partial(headers: HeaderPairs) -> bool:
     """Whether the answer becomes a part of a page that is already open (htmx, Turbo, PJAX, Unpoly, XHR).
 
-    An htmx or Turbo request that swaps the whole body still is a document.
+    An htmx or Turbo request that swaps the whole body still is a document. htmx makes two such requests: a boosted
+    link, and the way back to a page that has left its history (https://htmx.org/reference/#request_headers).
     """
-    marks = {key.lower(): value for key, value in headers if key.lower() in _PARTIAL_MARKS}
+    marks = {key.lower() for key, _ in headers if key.lower() in _PARTIAL_MARKS}
     if not marks:
         return False
-    boosted = (h.first(headers, b"hx-boosted") or b"").lower() == b"true"
-    return not (boosted and marks.keys() <= {b"hx-request"})
+    whole = any((h.first(headers, name) or b"").lower() == b"true" for name in _WHOLE_BODY_MARKS)
+    return not (whole and marks <= {b"hx-request"})
 
 
 def is_navigation(headers: HeaderPairs) -> bool:

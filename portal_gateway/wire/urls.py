@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 # A browser strips tabs and newlines inside a URL and reads a backslash as a slash (WHATWG URL, basic URL
 # parser), so a checked URL must not hold any of them, nor blanks or other controls.
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+
+# Host and port as browsers and Python agree on them: no credentials, percent-encoding or zone; internationalized
+# names in their ASCII form (RFC 6454 section 6.2). Origins go into headers, so nothing else may get in.
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_of(url: str) -> str | None:
@@ -19,11 +26,26 @@ def origin_of(url: str) -> str | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    authority = _AUTHORITY.fullmatch(parts.netloc)
+    if authority is None or parts.scheme not in _DEFAULT_PORTS:
         return None
-    default = {"http": 80, "https": 443}[parts.scheme]
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")
+    suffix = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{authority[1].lower()}{suffix}"
+
+
+def is_private_channel(url: str) -> bool:
+    """Whether nobody in between can read or change what is sent to `url`: https, or http on this very machine."""
+    origin = origin_of(url)
+    if origin is None:
+        return False
+    return origin.startswith("https:") or _is_loopback(urlsplit(origin).hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def path_segment(value: str) -> str:

@@ -59,7 +59,7 @@ def _copy_dom(source: object, target: Node) -> None:
             target.add(Node("#comment", text=child.data))
         elif child.nodeType == child.ELEMENT_NODE:
             name = _PREFIX.get(child.namespaceURI, "") + child.nodeName
-            attributes = {key: value for key, value in child.attributes.items()}
+            attributes = dict(child.attributes.items())
             node = Node(name, attributes)
             target.add(node)
             _copy_dom(child, node)
@@ -106,9 +106,7 @@ def from_dump(document: str) -> Node:
         elif body.startswith("<!-- "):
             parent.add(Node("#comment", text=body[5:-4]))
             path.append(parent)
-        elif body.startswith(("<!DOCTYPE", "<?")):
-            path.append(parent)
-        elif body == "content":
+        elif body.startswith(("<!DOCTYPE", "<?")) or body == "content":
             path.append(parent)
         elif body.startswith("<"):
             node = Node(body[1:-1])
@@ -121,7 +119,7 @@ def from_dump(document: str) -> Node:
     return root
 
 
-def shape(root: Node, *, comments: bool = True) -> list[object]:
+def shape(root: Node) -> list[object]:
     """The tree as one list, text merged over a mark: `a<mark>b` and `ab` differ by the mark only."""
     events: list[object] = []
     _append_shape(root, events)

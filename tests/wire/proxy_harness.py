@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ NOBODY = TrustedPeers([])
 LOOPBACK = TrustedPeers([ipaddress.ip_network("127.0.0.0/8")])
 PATIENCE_S = 10.0
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[["Upstream", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def listening_socket() -> socket.socket:
@@ -34,18 +35,19 @@ def listening_socket() -> socket.socket:
 
 @asynccontextmanager
 async def serving(app: Any, **config: Any) -> AsyncIterator[int]:
-    """The port on which uvicorn serves `app` in this very loop. Connections queue until it has started."""
+    """The port on which uvicorn serves `app` in this very loop, without its signal handlers and clock."""
     with listening_socket() as sock:
         options = {"log_config": None, "access_log": False, "lifespan": "on", "timeout_graceful_shutdown": 2}
         server = uvicorn.Server(
             uvicorn.Config(app, server_header=False, date_header=False, proxy_headers=False, **{**options, **config})
         )
-        task = asyncio.create_task(server.serve(sockets=[sock]))
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup(sockets=[sock])
         try:
             yield sock.getsockname()[1]
         finally:
-            server.should_exit = True
-            await task
+            await server.shutdown(sockets=[sock])
 
 
 @dataclass
@@ -76,9 +78,10 @@ class Sidecar:
 
 
 @asynccontextmanager
-async def proxied(upstream_port: int, trusted: TrustedPeers = NOBODY, **options: Any) -> AsyncIterator[Sidecar]:
-    proxy = UpstreamProxy(f"http://127.0.0.1:{upstream_port}", trusted=trusted, **options)
-    sidecar = Sidecar(proxy)
+async def proxied(upstream_at: int | str, trusted: TrustedPeers = NOBODY, **options: Any) -> AsyncIterator[Sidecar]:
+    """A sidecar in front of a port on this machine, or of a URL."""
+    url = f"http://127.0.0.1:{upstream_at}" if isinstance(upstream_at, int) else upstream_at
+    sidecar = Sidecar(UpstreamProxy(url, trusted=trusted, **options))
     async with serving(sidecar) as port:
         sidecar.port = port
         yield sidecar
@@ -110,9 +113,7 @@ class Upstream:
 
 
 @asynccontextmanager
-async def upstream(
-    handler: Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[Upstream]:
+async def upstream(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
     """`handler` serves each connection; the connection is closed when it returns."""
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -134,7 +135,7 @@ async def upstream(
             tasks.discard(task)
             await state.notify()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     state = Upstream(server.sockets[0].getsockname()[1])
     try:
         yield state
@@ -147,7 +148,7 @@ async def upstream(
         await server.wait_closed()
 
 
-def answering(*responses: bytes) -> Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def answering(*responses: bytes) -> Handler:
     """Keep-alive: each request (without a body) gets the next response, the last one for ever."""
     left = list(responses)
 
@@ -160,9 +161,7 @@ def answering(*responses: bytes) -> Callable[[Upstream, asyncio.StreamReader, as
     return handler
 
 
-def once(
-    data: bytes, *, reset: bool = False
-) -> Callable[[Upstream, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def once(data: bytes, *, reset: bool = False) -> Handler:
     """Each connection: one request is read, `data` written, the connection closed (with RST if `reset`)."""
 
     async def handler(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

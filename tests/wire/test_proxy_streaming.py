@@ -28,6 +28,7 @@ async def test_a_large_upload_arrives_whole(chunked: bool) -> None:
         else:
             digest.update(await reader.readexactly(len(body)))
         writer.write(ok(digest.hexdigest().encode()))
+        await reader.read()
 
     async with upstream(handler) as app, proxied(app.port) as sidecar, client(sidecar.port) as browser:
         if chunked:
@@ -144,6 +145,7 @@ async def test_both_directions_stream_at_the_same_time() -> None:
             writer.write(b"%x\r\n%b" % (size, data))
         await reader.readexactly(2)
         writer.write(b"0\r\n\r\n")
+        await reader.read()
 
     async with upstream(handler) as app, proxied(app.port) as sidecar, client(sidecar.port) as browser:
         browser.write(get(b"/", b"transfer-encoding: chunked", method=b"POST"))
@@ -171,8 +173,8 @@ async def test_an_early_response_to_an_unfinished_upload(close: bool) -> None:
         response = await browser.response()
         assert (response.status, response.body, response.broken) == (413, b"too much", False)
         # The rest of the upload belongs to nobody: the upstream's connection must not be used again.
-        await app.until(lambda state: state.open == 0)
         assert sidecar.proxy.pool.idle_count == 0
+        await app.until(lambda state: state.open == 0)
 
 
 EXPECTING = get(b"/", b"expect: 100-continue", b"content-length: 4", method=b"POST")
@@ -185,6 +187,7 @@ async def test_the_clients_100_is_the_upstreams() -> None:
         await allowed.wait()
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         writer.write(ok(await reader.readexactly(4)))
+        await reader.read()
 
     allowed = asyncio.Event()
     async with upstream(handler) as app, proxied(app.port) as sidecar, client(sidecar.port) as browser:

@@ -23,7 +23,8 @@ class PortalElement extends HTMLElement {
       if (!this.isConnected || this.childElementCount > 0) return;
       if (answer.access === true) {
         this.append(...this.render(answer, this.getAttribute("label") || answer.label));
-        if (this.hasAttribute("replaces") && this.nextElementSibling) this.nextElementSibling.hidden = true;
+        // Not `hidden`, which any `display` of the page's own style sheet overrules.
+        if (this.hasAttribute("replaces")) this.nextElementSibling?.style.setProperty("display", "none", "important");
       }
       this.dispatchEvent(new CustomEvent("portal-access", { bubbles: true, detail: answer }));
     } catch (error) {

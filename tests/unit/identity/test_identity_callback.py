@@ -22,6 +22,10 @@ async def known_late(scope: Any) -> EndUser:
     return ANN
 
 
+def returns_awaitable(scope: Any) -> Any:
+    return known_late(scope)
+
+
 @pytest.mark.parametrize(
     ("identify", "expected"),
     [
@@ -29,7 +33,7 @@ async def known_late(scope: Any) -> EndUser:
         pytest.param(lambda scope: None, None, id="sync-nobody"),
         pytest.param(known_late, ANN, id="async"),
         pytest.param(AsyncCallable(), EndUser("/page"), id="object-with-async-call"),
-        pytest.param(lambda scope: known_late(scope), ANN, id="sync-that-returns-an-awaitable"),
+        pytest.param(returns_awaitable, ANN, id="sync-that-returns-an-awaitable"),
     ],
 )
 async def test_the_callable_is_asked(identify: Any, expected: EndUser | None, make_scope: Any) -> None:
@@ -42,9 +46,7 @@ async def test_anything_but_a_user_is_an_error(result: Any, make_scope: Any) -> 
         await CallbackSource(lambda scope: result).identify(make_scope())
 
 
-async def test_a_failure_is_logged_and_says_nothing_to_users(
-    make_scope: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_failure_is_logged_and_says_nothing_to_users(make_scope: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def fail(scope: Any) -> EndUser:
         raise KeyError("token=s3cret")
 

@@ -112,9 +112,7 @@ async def test_claims_become_fields(make_scope: Any) -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES384", "EdDSA"])
 @pytest.mark.parametrize("kind", ["public_key", "jwks_url"])
-async def test_public_key_algorithms(
-    algorithm: str, kind: str, issuer: Any, key_server: Any, make_scope: Any
-) -> None:
+async def test_public_key_algorithms(algorithm: str, kind: str, issuer: Any, key_server: Any, make_scope: Any) -> None:
     key_server.publish(issuer.jwk(algorithm, kid="k"))
     where = {"public_key": issuer.pem(algorithm)} if kind == "public_key" else {"jwks_url": key_server.url}
     source = JwtSource(settings(algorithms=[algorithm], **where))
@@ -172,9 +170,7 @@ async def test_a_numeric_sub_is_an_id(make_scope: Any) -> None:
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "", None, 0, ["HS256"], {"a": 1}], ids=repr)
 @pytest.mark.parametrize("kind", ["secret", "public_key", "jwks_url"])
-async def test_alg_none_is_refused(
-    alg: Any, kind: str, issuer: Any, key_server: Any, make_scope: Any
-) -> None:
+async def test_alg_none_is_refused(alg: Any, kind: str, issuer: Any, key_server: Any, make_scope: Any) -> None:
     key_server.publish(issuer.jwk("RS256", kid="k"))
     source = JwtSource(
         {
@@ -188,9 +184,7 @@ async def test_alg_none_is_refused(
     assert key_server.requests == []
 
 
-async def test_alg_confusion_hs256_with_the_public_key_as_secret(
-    issuer: Any, key_server: Any, make_scope: Any
-) -> None:
+async def test_alg_confusion_hs256_with_the_public_key_as_secret(issuer: Any, key_server: Any, make_scope: Any) -> None:
     pem = issuer.pem("RS256")
     key_server.publish(issuer.jwk("RS256", kid="k"))
     sources = [
@@ -213,9 +207,7 @@ async def test_alg_mismatch_is_refused(issuer: Any, key_server: Any, make_scope:
     assert await JwtSource(settings()).identify(make_scope(bearer(token(SECRET * 2, "HS512")))) is None
 
 
-async def test_alg_of_another_key_of_the_set_is_refused(
-    issuer: Any, key_server: Any, make_scope: Any
-) -> None:
+async def test_alg_of_another_key_of_the_set_is_refused(issuer: Any, key_server: Any, make_scope: Any) -> None:
     key_server.publish(issuer.jwk("RS256", kid="r"), issuer.jwk("ES256", kid="e"))
     source = JwtSource(settings(jwks_url=key_server.url, algorithms=["RS256", "ES256"]))
     crossed = token(issuer.private["ES256"], "ES256", header={"kid": "r"})
@@ -243,9 +235,7 @@ async def test_kid_of_another_type(kid: Any, issuer: Any, key_server: Any, make_
     assert await source.identify(make_scope(bearer(made))) is None
 
 
-async def test_keys_that_a_token_brings_along_are_not_used(
-    issuer: Any, key_server: Any, make_scope: Any
-) -> None:
+async def test_keys_that_a_token_brings_along_are_not_used(issuer: Any, key_server: Any, make_scope: Any) -> None:
     key_server.publish(issuer.jwk("RS256", kid="k"))
     own = jwt.algorithms.RSAAlgorithm
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -297,9 +287,7 @@ async def test_an_issuer_that_is_away_is_an_error_and_not_a_log_out(
     assert await source.identify(make_scope()) is None
 
 
-async def test_refusals_are_logged_without_the_token(
-    make_scope: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_refusals_are_logged_without_the_token(make_scope: Any, caplog: pytest.LogCaptureFixture) -> None:
     signed = token(b"f" * 32)
     with caplog.at_level(logging.DEBUG, "portal_gateway.identity"):
         assert await JwtSource(settings()).identify(make_scope(bearer(signed))) is None

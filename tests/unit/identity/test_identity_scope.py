@@ -171,6 +171,12 @@ async def test_probe_for_the_user_within_a_session_around_us(make_scope: Any) ->
     assert await known_id(probing(app, settings), scope) == "from-inside"
 
 
+async def test_the_app_has_the_last_word_over_a_session_around_us(make_scope: Any) -> None:
+    app = Starlette(middleware=[Middleware(SessionMiddleware, secret_key="k")])
+    scope = make_scope(signed_session({"user_id": 8}), session={"user_id": 7})
+    assert await known_id(probing(app, BOTH), scope) == "8"
+
+
 async def test_a_session_around_us_is_not_probed_for(make_scope: Any) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("asked")
@@ -226,9 +232,7 @@ async def test_the_probe_is_a_marked_get_of_the_caller(make_scope: Any) -> None:
         scope["session"] = {"user_id": scope["path"]}
         await PlainTextResponse("no such page", 404)(scope, receive, send)
 
-    scope = make_scope(
-        (b"cookie", b"a=b"), (b"content-length", b"3"), path="/portal/-/forget", method="POST"
-    )
+    scope = make_scope((b"cookie", b"a=b"), (b"content-length", b"3"), path="/portal/-/forget", method="POST")
     assert await known_id(probing(app), scope) == PROBE_PATH
     assert (seen[0]["method"], seen[0]["portal_gateway.subrequest"]) == ("GET", True)
     assert (b"cookie", b"a=b") in seen[0]["headers"]

@@ -284,4 +284,3 @@ async def test_litestar_parses_the_subrequest_anew(make_scope: Any) -> None:
     await app(scope, receive, discard)
     answer = await Subrequest(app).get(scope, "/me", [(b"host", b"app.acme.com"), (b"cookie", b"b=2")], 5)
     assert json.loads(answer.body) == {"path": "/me", "cookies": {"b": "2"}}
-

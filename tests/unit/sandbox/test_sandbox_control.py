@@ -136,7 +136,9 @@ class TestReset:
     async def test_puts_rocketlane_back(self, sandbox: Sandbox, rocketlane: httpx.AsyncClient) -> None:
         body = {"customers": [{"emailId": "noah@vance.example"}]}
         await rocketlane.post("/api/1.0/projects/5001/add-members", json=body)
-        await rocketlane.post("/_sandbox/switches", json={"list_rate_limit_per_minute": 0})
+        for _ in range(61):
+            refused = await rocketlane.get("/api/1.0/users")
+        assert refused.status_code == 429
         sandbox.reset()
         workspace = sandbox.world.rocketlane
         assert workspace.invitations == []

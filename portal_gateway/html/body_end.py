@@ -1,0 +1,171 @@
+"""The end of the body, found from behind: the fast way for the one placement that needs no selector.
+
+All bytes pass at once, except what follows the last `</body` of the final 8 KiB. Only when the input ends is it
+decided whether that is the end of the body: cheap signs tell; where they do not, the careful scanner is asked,
+as long as the page is short enough to be still at hand. An end too odd for both gets no snippet.
+"""
+
+from __future__ import annotations
+
+import re
+
+from portal_gateway.html.charsets import has_unscannable_mark
+from portal_gateway.html.matching import CompiledTargets
+from portal_gateway.html.output import Mark, MarkKind, Segment
+from portal_gateway.html.tokenizer import PageScanner
+
+# How far from the end of the page `</body` is looked for, in bytes; no more than this is held back.
+MAX_TAIL = 8 * 1024
+# How much of what has passed is remembered to see whether the end tag stands in a comment, script or the like.
+_CONTEXT = 2 * 1024
+# Up to this many bytes the whole page is remembered (not held back) for the careful scanner.
+_WHOLE = 64 * 1024
+
+_PREFIX = b"</body"
+# An end tag and what may stand behind the end of the body without being part of it.
+_TRAILER = re.compile(
+    rb"</body[\t\n\f\r ]*+>"
+    rb"(?:[\t\n\f\r ]++|<!--(?!-?>)(?:[^-]|-(?!-!?>))*+--!?>|</(?:body|html)[\t\n\f\r ]*+>)*+",
+    re.IGNORECASE,
+)
+# Elements in which markup is text, and those in which a place would be refused, moved or wrapped.
+_RAW = rb"iframe|noembed|noframes|noscript|script|style|textarea|title|xmp"
+_RISKY = rb"a|b|big|code|em|font|frameset|i|math|nobr|plaintext|s|select|small|strike|strong|svg|table|template|tt|u"
+_RAW_NAMES = frozenset((*_RAW.split(b"|"), b"<!--"))
+_CONTEXT_TURN = re.compile(
+    rb"(?:<(/?)(?=[a-z])|(?=-->|<!--))((?:" + _RAW + rb"|" + _RISKY + rb")(?=[\t\n\f\r >/])|-->|<!--)",
+    re.IGNORECASE,
+)
+
+
+class BodyEnd:
+    """Like PageScanner, for targets that all append to the body."""
+
+    def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
+        self.bail_reason: str | None = None
+        self.matched: frozenset[int] = frozenset()
+        self._compiled = compiled
+        self._max_held = min(max_held, MAX_TAIL)
+        self._held = b""
+        self._context = b""
+        self._whole: list[bytes] | None = []
+        self._size = 0
+
+    @property
+    def done(self) -> bool:
+        return self.bail_reason is not None or bool(self.matched)
+
+    def reason(self, target: int) -> str | None:
+        return self.bail_reason
+
+    def feed(self, data: bytes) -> list[Segment]:
+        if self.done or not data:
+            return [data] if data else []
+        self._remember(data)
+        if self.bail_reason is not None:
+            passed, self._held = self._held, b""
+            return [passed + data]
+        passed = b""
+        if self._held:
+            if len(self._held) + len(data) > self._max_held:
+                passed = self._held
+                self._pass(passed)
+            else:
+                data = self._held + data
+            self._held = b""
+        start = _end_tag(data, self._max_held)
+        if start >= 0:
+            data, self._held = data[:start], data[start:]
+        self._pass(data)
+        return [piece for piece in (passed, data) if piece]
+
+    def close(self) -> list[Segment]:
+        place = None if self.bail_reason else self._place()
+        if place is None:
+            self.bail_reason = self.bail_reason or "ambiguous_end"
+            return [self._held] if self._held else []
+        count = len(self._compiled.targets)
+        self.matched = frozenset(range(count))
+        segments: list[Segment] = [Mark(target, MarkKind.INSERT) for target in range(count)]
+        if place:
+            segments.insert(0, self._held[:place])
+        if place < len(self._held):
+            segments.append(self._held[place:])
+        return segments
+
+    def _pass(self, data: bytes) -> None:
+        self._context = data if len(data) >= _CONTEXT else self._context[-_CONTEXT:] + data
+
+    def _remember(self, data: bytes) -> None:
+        if self._whole is None:
+            self._size += len(data)
+            return
+        self._whole.append(data)
+        # More than four bytes have no new byte order mark to show.
+        if self._size < 4 and has_unscannable_mark(b"".join(self._whole)):
+            self.bail_reason = "charset"
+        self._size += len(data)
+        if self._size > _WHOLE:
+            self._whole = None
+
+    def _place(self) -> int | None:
+        """The offset in what is held, or None if the end of the body is not certain to be there."""
+        if _TRAILER.fullmatch(self._held) and _is_settled(self._context):
+            return 0
+        if self._whole is None:
+            # A page without an end tag, or with something behind it, ends where the input does.
+            return len(self._held) if _is_settled(self._context[-_CONTEXT:] + self._held) else None
+        return self._place_by_scanner(b"".join(self._whole))
+
+    def _place_by_scanner(self, page: bytes) -> int | None:
+        scanner = PageScanner(self._compiled, max(self._max_held, len(page)))
+        offset = 0
+        for segment in (*scanner.feed(page), *scanner.close()):
+            if isinstance(segment, Mark):
+                return offset - (self._size - len(self._held)) if offset >= self._size - len(self._held) else None
+            offset += len(segment)
+        return None
+
+
+def _is_settled(context: bytes) -> bool:
+    """Whether the last of `context` leaves no comment, raw text, risky element, attribute or tag open."""
+    start = max(0, len(context) - _CONTEXT)
+    raw = b""
+    risky: dict[bytes, int] = {}
+    for slash, name in _CONTEXT_TURN.findall(context, start):
+        name = name.lower()
+        if raw:
+            raw = b"" if (slash and name == raw) or (raw == b"<!--" and name == b"-->") else raw
+        elif name in _RAW_NAMES:
+            raw = b"" if slash else name
+        elif name != b"-->":
+            risky[name] = max(0, risky.get(name, 0) + (-1 if slash else 1))
+    if raw or any(risky.values()) or b"frameset" in risky:
+        return False
+    for quote in (b'"', b"'"):
+        value = context.rfind(b"=" + quote, start)
+        if value >= 0 and context.find(quote, value + 2) < 0:
+            return False
+    return context.rfind(b"<", start) <= context.rfind(b">", start)
+
+
+def _end_tag(data: bytes, max_tail: int) -> int:
+    """Where the last `</body` of `data` begins, or a cut-off beginning of one; -1 if nowhere.
+
+    Of several with nothing but a trailer between, the first: all of them end the same body.
+    """
+    earliest = max(0, len(data) - max_tail)
+    start = _last_end_tag(data, earliest, len(data))
+    if start < 0:
+        cut_off = data.rfind(b"<", max(0, len(data) - len(_PREFIX) + 1))
+        return cut_off if cut_off >= 0 and _PREFIX.startswith(data[cut_off:].lower()) else -1
+    while (before := _last_end_tag(data, earliest, start)) >= 0:
+        if not _TRAILER.fullmatch(data, before, start):
+            break
+        start = before
+    return start
+
+
+def _last_end_tag(data: bytes, start: int, end: int) -> int:
+    """Any other case than these three is left to the careful scanner."""
+    return max(data.rfind(name, start, end) for name in (_PREFIX, b"</BODY", b"</Body"))

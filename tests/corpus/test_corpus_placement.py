@@ -1,0 +1,167 @@
+"""DOM(page with the snippet) is DOM(page) with the snippet's node where the selector says, or there is a reason.
+
+Input, tree and oracle come from others: html5lib's cases, their expected trees, and whichever of html5lib and
+lexbor builds exactly that tree.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from dom_oracle import MARK, SNIPPET, Node, from_dump, insert_mark, matches, shape, walk, with_html5lib, with_lexbor
+from tree_construction import TreeCase
+
+from portal_gateway.html.matching import CompiledTargets
+from portal_gateway.html.scanner import Mark, MarkKind, Position, Scanner, Segment, Target, compile_targets
+from portal_gateway.html.selectors import Selector, parse_selector
+from portal_gateway.html.tokenizer import PageScanner
+
+pytestmark = pytest.mark.corpus
+
+SELECTORS = ("body > *", "* > :nth-child(2)", "p *", "*:first-child", "html body *", "head *", "[class]", "table td")
+
+
+@dataclass(frozen=True)
+class Page:
+    case: TreeCase
+    parse: Callable[[bytes], Node]
+    tree: Node
+    shape: list[object]
+
+
+@pytest.fixture(scope="module")
+def pages(tree_cases: list[TreeCase]) -> list[Page]:
+    """The cases for which an oracle agrees with the tree that the case itself expects."""
+    pages = [page for case in tree_cases if (page := _page(case)) is not None]
+    assert len(pages) > 0.85 * len(tree_cases)
+    return pages
+
+
+def _page(case: TreeCase) -> Page | None:
+    # The oracles read every byte as one latin-1 character; so does the expected tree here.
+    expected = shape(from_dump(case.document.encode("utf-8", "surrogatepass").decode("latin-1")))
+    for parse in (with_html5lib, with_lexbor):
+        tree = parse(case.data)
+        if shape(tree) == expected:
+            return Page(case, parse, tree, expected)
+    return None
+
+
+def _selectors(page: Page) -> Iterator[Selector]:
+    names = sorted({node.name for node in walk(page.tree) if " " not in node.name})
+    for name in names:
+        yield parse_selector(re.sub(r"([^\w-])", r"\\\1", name))
+    yield from map(parse_selector, SELECTORS)
+
+
+def _render(segments: list[Segment]) -> bytes:
+    out: list[bytes] = []
+    dropping = False
+    for segment in segments:
+        if isinstance(segment, bytes):
+            if not dropping:
+                out.append(segment)
+        elif segment.kind is MarkKind.REPLACE_END:
+            dropping = False
+        else:
+            out.append(SNIPPET)
+            dropping = segment.kind is MarkKind.REPLACE_START
+    return b"".join(out)
+
+
+def _expected(page: Page, node: Node, position: Position) -> list[object]:
+    parent = node if position in (Position.APPEND, Position.PREPEND) else node.parent
+    assert parent is not None
+    before = list(parent.children)
+    insert_mark(node, position)
+    expected = shape(page.tree)
+    parent.children[:] = before
+    return expected
+
+
+def _is_last_in_body(page: Page, got: list[object]) -> bool:
+    start = (MARK, ())
+    if start not in got:
+        return False
+    index = got.index(start)
+    rest = got[index + 2 :]
+    closing = all(
+        event in " \t\n\r\f" if isinstance(event, str) else event[0] in ("/", "#comment")  # type: ignore[index]
+        for event in rest
+    )
+    return closing and got[:index] + rest == page.shape
+
+
+def _is_right(page: Page, first: Node | None, position: Position, out: bytes) -> bool:
+    if first is None:
+        return False
+    got = shape(page.parse(out))
+    if position is Position.APPEND and first.name in ("body", "html"):
+        return _is_last_in_body(page, got)
+    return got == _expected(page, first, position)
+
+
+def _verdict(page: Page, selector: Selector, position: Position, scanner: Scanner | PageScanner) -> str:
+    segments = [*scanner.feed(page.case.data), *scanner.close()]
+    assert b"".join(s for s in segments if isinstance(s, bytes)) == page.case.data
+    first = next((node for node in walk(page.tree) if matches(selector, node)), None)
+    if any(isinstance(segment, Mark) for segment in segments):
+        return "placed" if _is_right(page, first, position, _render(segments)) else "wrong"
+    reason = scanner.reason(0)
+    if reason == "no_match":
+        return "absent" if first is None else "missed"
+    assert reason
+    return "bailed" if scanner.bail_reason else "refused"
+
+
+def test_no_placement_is_wrong(pages: list[Page], record_property: Callable[[str, object], None]) -> None:
+    counts: Counter[str] = Counter()
+    failures = []
+    for page in pages:
+        for selector in _selectors(page):
+            for position in Position:
+                verdict = _verdict(page, selector, position, Scanner([Target(selector, position)]))
+                counts[verdict] += 1
+                if verdict in ("wrong", "missed"):
+                    failures.append((verdict, page.case.name, page.case.data, str(selector), position.value))
+    record_property("placements", dict(counts))
+    print("\nplacements:", dict(counts))
+    assert failures == []
+    assert counts["placed"] > 10_000
+
+
+def test_the_careful_scanner_agrees_on_the_end_of_the_body(pages: list[Page]) -> None:
+    body = parse_selector("body")
+    compiled = compile_targets([Target(body, Position.APPEND)])
+    verdicts = Counter(_verdict(page, body, Position.APPEND, PageScanner(compiled, 1 << 16)) for page in pages)
+    assert verdicts["wrong"] == verdicts["missed"] == 0
+    assert verdicts["placed"] > 700
+
+
+def _marks(compiled: CompiledTargets, pieces: list[bytes]) -> list[tuple[int, Mark]]:
+    scanner = Scanner(compiled)
+    offset = 0
+    marks = []
+    for segment in [s for piece in pieces for s in scanner.feed(piece)] + scanner.close():
+        if isinstance(segment, bytes):
+            offset += len(segment)
+        else:
+            marks.append((offset, segment))
+    return marks
+
+
+@pytest.mark.parametrize("position", list(Position))
+def test_where_a_page_is_cut_makes_no_difference(pages: list[Page], position: Position) -> None:
+    chance = random.Random(5)
+    compiled = compile_targets([Target(parse_selector(s), position) for s in ("p", "div, b, td, li", "body", "* *")])
+    for page in pages:
+        data = page.case.data
+        whole = _marks(compiled, [data])
+        cut = chance.randrange(len(data) + 1)
+        assert _marks(compiled, [data[:cut], data[cut:]]) == whole, page.case.name
+        assert _marks(compiled, [data[i : i + 1] for i in range(len(data))]) == whole, page.case.name

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+from access_fakes import TTL, Clock, Vendor
+
+from portal_gateway.access.memory import MemoryStore
+from portal_gateway.access.service import AccessService, Source
+from portal_gateway.models import EndUser
+from portal_gateway.observe.events import Events
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@pytest.fixture
+def service(vendor: Vendor, clock: Clock, events: Events) -> AccessService:
+    return AccessService({"success": Source(vendor, TTL)}, MemoryStore(100), events, clock)
+
+
+@pytest.fixture
+def jane() -> EndUser:
+    return EndUser("7", "jane@vance.com")
