@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         return _fail(error.message)
     except AddressTaken as error:
-        return _fail(f"{error}; choose another with --port")
+        return _fail(f"{error}; choose another with {options.port_option}")
     except KeyboardInterrupt:
         return 130
     return status
@@ -143,22 +143,21 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("keygen", help="make a key pair for Rocketlane; print the public key")
     command.add_argument("--algorithm", choices=("RS256", "ES256"), default="RS256")
-    command.add_argument(
-        "--out", default="portal-gateway.pem", metavar="FILE", help="where the private key goes"
-    )
+    command.add_argument("--out", default="portal-gateway.pem", metavar="FILE", help="where the private key goes")
     command.set_defaults(run=keygen)
 
     command = commands.add_parser("sandbox", help="the vendor emulators alone")
     command.add_argument("--host", default="127.0.0.1")
     command.add_argument("--planhat-port", type=_port, default=8101)
     command.add_argument("--rocketlane-port", type=_port, default=8102)
-    command.set_defaults(run=sandbox)
+    command.set_defaults(run=sandbox, port_option="--planhat-port or --rocketlane-port")
     return parser
 
 
 def _add_address(command: argparse.ArgumentParser, port: int) -> None:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     command.add_argument("--port", type=_port, default=port, help=f"default {port}; 0 takes a free one")
+    command.set_defaults(port_option="--port")
 
 
 def _port(text: str) -> int:

@@ -58,8 +58,7 @@ class Gateway:
 
     def _sources(self) -> dict[str, Source]:
         return {
-            name: Source(self._providers[name], _lifetimes(portal))
-            for name, portal in self.settings.portals.items()
+            name: Source(self._providers[name], _lifetimes(portal)) for name, portal in self.settings.portals.items()
         }
 
     def _portals(self) -> dict[str, Portal]:

@@ -6,9 +6,12 @@ server is answered in its place, so that the gateway still learns of the shutdow
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from portal_gateway.wire.asgi import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger("portal_gateway")
 
 
 class Lifespan:
@@ -35,9 +38,10 @@ class Lifespan:
 
         try:
             await self._app(scope, relay_receive, relay_send)
-        except Exception:
+        except Exception as error:
             if self._startup_answered:
                 raise
+            logger.info("the app does not take part in lifespan (%s)", type(error).__name__)
         finally:
             if self._startup_answered:
                 await self._close_once()

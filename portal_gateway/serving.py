@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -73,8 +74,12 @@ def worker_app() -> ASGIApp:
 
 
 def configure_logging() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_not_cut_off)
+
+
+def _is_not_cut_off(record: logging.LogRecord) -> bool:
+    """False for the stack trace of each request that a stop cuts off: uvicorn says in a line that it does so."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

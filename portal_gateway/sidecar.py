@@ -88,6 +88,4 @@ _APP_AWAY = Text(
     "The app cannot be reached right now",
     "It did not answer in time or could not be connected to. Please try again in a moment.",
 )
-_BAD_REQUEST = Text(
-    "This request could not be understood", "It is not well-formed HTTP and was not passed on."
-)
+_BAD_REQUEST = Text("This request could not be understood", "It is not well-formed HTTP and was not passed on.")

@@ -58,6 +58,9 @@ class ScriptedProvider:
         self.minted.append((user.id, purpose, choice))
         return _returned(self.link or f"{VENDOR}/enter?token=SIGNED-{user.id}-{len(self.minted)}")
 
+    def forget(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 
@@ -132,7 +135,9 @@ def page_app(*chunks: bytes, headers: Sequence[tuple[bytes, bytes]] = (HTML,), s
     return app
 
 
-def http_scope(path: str = "/", *headers: tuple[bytes, bytes], user: str | None = None, **others: Any) -> dict[str, Any]:
+def http_scope(
+    path: str = "/", *headers: tuple[bytes, bytes], user: str | None = None, **others: Any
+) -> dict[str, Any]:
     path, _, query = path.partition("?")
     cookies = [(b"cookie", f"user={user}".encode())] if user else []
     return {

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portal_gateway.access.service import AccessService, Decision
-from portal_gateway.errors import AccessDenied, ChoiceNeeded, GatewayError, UnknownPortal, VendorUnavailable
+from portal_gateway.errors import (
+    AccessDenied,
+    ChoiceNeeded,
+    GatewayError,
+    IncompleteIdentity,
+    UnknownPortal,
+    VendorBusy,
+    VendorUnavailable,
+)
 from portal_gateway.models import Access, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.base import Provider, Purpose
@@ -61,7 +69,11 @@ class Directory:
             return decision
         if access.verdict is Verdict.DENIED:
             raise AccessDenied("the vendor gives this user no access", access.reason)
-        portal.provider.subject(user)  # raises when it is the user's data that is missing
+        if access.reason == IncompleteIdentity.code:
+            portal.provider.subject(user)  # names the field that is missing
+            raise IncompleteIdentity("detail")
+        if access.reason == VendorBusy.code:
+            raise VendorBusy("the vendor's rate limit is reached", decision.expires_in_s)
         raise VendorUnavailable("the vendor did not say whether this user has access")
 
     async def mint(self, portal: Portal, user: EndUser, purpose: Purpose, choice: str | None = None) -> str:
@@ -72,7 +84,9 @@ class Directory:
         except ChoiceNeeded:
             raise
         except GatewayError as error:
-            self._access.drop(portal.name, user)
+            # A vendor that is busy or away has not taken anything back.
+            if not isinstance(error, VendorBusy | VendorUnavailable):
+                self._access.drop(portal.name, user)
             self._events.refused(portal.name, f"mint_{error.code}")
             raise
         self._events.minted(portal.name, purpose)

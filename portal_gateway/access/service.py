@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from portal_gateway.single_flight import SingleFlight
 
 INCOMPLETE = Access.unknown("incomplete_identity")
 BROKEN = Access.unknown("internal_error")
+CLOSED = Access.unknown("shutting_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,13 @@ class AccessService:
         if entry is not None and now < entry.fresh_until and (entry.answered or not for_launch):
             return Decision(entry.access, entry.fresh_until - now)
         generation = self._generation
-        answer = await self._flights.run((generation, key), lambda: self._ask(key, user, generation))
+        try:
+            answer = await self._flights.run((generation, key), lambda: self._ask(key, user, generation))
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if waiter is None or waiter.cancelling():
+                raise
+            return Decision(CLOSED, 0.0)  # the question was cancelled, not the one who asked
         access = answer.access if for_launch else answer.entry.access
         return Decision(access, max(0.0, answer.entry.fresh_until - self._clock()))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from portal_gateway.html.charsets import has_unscannable_mark
+from portal_gateway.html.elements import FORMATTING, RAW_TEXT
 from portal_gateway.html.matching import CompiledTargets
 from portal_gateway.html.output import Mark, MarkKind, Segment
 from portal_gateway.html.tokenizer import PageScanner
@@ -17,7 +18,7 @@ from portal_gateway.html.tokenizer import PageScanner
 # How far from the end of the page `</body` is looked for, in bytes; no more than this is held back.
 MAX_TAIL = 8 * 1024
 # How much of what has passed is remembered to see whether the end tag stands in a comment, script or the like.
-_CONTEXT = 2 * 1024
+_CONTEXT = 1024
 # Up to this many bytes the whole page is remembered (not held back) for the careful scanner.
 _WHOLE = 64 * 1024
 
@@ -29,13 +30,9 @@ _TRAILER = re.compile(
     re.IGNORECASE,
 )
 # Elements in which markup is text, and those in which a place would be refused, moved or wrapped.
-_RAW = rb"iframe|noembed|noframes|noscript|script|style|textarea|title|xmp"
-_RISKY = rb"a|b|big|code|em|font|frameset|i|math|nobr|plaintext|s|select|small|strike|strong|svg|table|template|tt|u"
-_RAW_NAMES = frozenset((*_RAW.split(b"|"), b"<!--"))
-_CONTEXT_TURN = re.compile(
-    rb"(?:<(/?)(?=[a-z])|(?=-->|<!--))((?:" + _RAW + rb"|" + _RISKY + rb")(?=[\t\n\f\r >/])|-->|<!--)",
-    re.IGNORECASE,
-)
+_RAW = RAW_TEXT | {b"script", b"noframes"}
+_RISKY = FORMATTING | {b"frameset", b"math", b"plaintext", b"select", b"svg", b"table", b"template"}
+_TURN = re.compile(rb"<(/?)(!--|(?:" + b"|".join(sorted(_RAW | _RISKY)) + rb")(?![a-z0-9]))")
 
 
 class BodyEnd:
@@ -129,24 +126,30 @@ class BodyEnd:
 
 def _is_settled(context: bytes) -> bool:
     """Whether the last of `context` leaves no comment, raw text, risky element, attribute or tag open."""
-    start = max(0, len(context) - _CONTEXT)
-    raw = b""
+    context = context[-_CONTEXT:].lower()
     risky: dict[bytes, int] = {}
-    for slash, name in _CONTEXT_TURN.findall(context, start):
-        name = name.lower()
-        if raw:
-            raw = b"" if (slash and name == raw) or (raw == b"<!--" and name == b"-->") else raw
-        elif name in _RAW_NAMES:
-            raw = b"" if slash else name
-        elif name != b"-->":
+    hidden_to = 0
+    for match in _TURN.finditer(context):
+        slash, name = match.groups()
+        if match.start() < hidden_to:
+            continue
+        if name == b"!--" or (name in _RAW and not slash):
+            hidden_to = context.find(b"-->" if name == b"!--" else b"</" + name, match.end())
+            if hidden_to < 0:
+                return False
+            hidden_to += 1
+        elif name in _RAW:
+            # All before was the end of a text that began earlier.
+            risky.clear()
+        else:
             risky[name] = max(0, risky.get(name, 0) + (-1 if slash else 1))
-    if raw or any(risky.values()) or b"frameset" in risky:
+    if any(risky.values()) or b"frameset" in risky:
         return False
     for quote in (b'"', b"'"):
-        value = context.rfind(b"=" + quote, start)
+        value = context.rfind(b"=" + quote)
         if value >= 0 and context.find(quote, value + 2) < 0:
             return False
-    return context.rfind(b"<", start) <= context.rfind(b">", start)
+    return context.rfind(b"<") <= context.rfind(b">")
 
 
 def _end_tag(data: bytes, max_tail: int) -> int:

@@ -41,6 +41,8 @@ HEAD_VOIDS = _names("base basefont bgsound link meta")
 HEAD_CONTENT = HEAD_VOIDS | _names("noframes script style template title")
 INLINE_VOIDS = _names("area br embed img input keygen wbr")
 MARKED = _names("applet marquee object")
+# 13.2.4.3: what sets a marker in the list of active formatting elements when it opens.
+SETS_MARKER = MARKED | CELLS | _names("caption template")
 
 # End tags that do more than close an element of their name.
 CLOSED_WITH_MORE = TABLE_PARTS | MARKED | _names("body br form html select table template")

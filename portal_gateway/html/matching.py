@@ -140,6 +140,24 @@ class CompiledTargets:
         return literal != b"" and literal not in raw and b"&" not in raw
 
 
+class Matches:
+    """What has matched so far on one page: an object of its own, so that a finished page leaves no cycle behind."""
+
+    __slots__ = ("compiled", "found", "unmatched")
+
+    def __init__(self, compiled: CompiledTargets) -> None:
+        self.compiled = compiled
+        # The targets that still look for a match, as bits.
+        self.unmatched = (1 << len(compiled.targets)) - 1
+        # The elements that the current token opened and that matched: element, targets as bits, implied or not.
+        self.found: list[tuple[Element, int, bool]] = []
+
+    def enter(self, element: Element, parent: Element | None, implied: bool) -> None:
+        bits = self.compiled.enter(element, parent) & self.unmatched
+        if bits:
+            self.found.append((element, bits, implied))
+
+
 def _is_body_end(target: Target) -> bool:
     return target.position is Position.APPEND and target.selector.chains == ((Compound("body"),),)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from portal_gateway.html.elements import RAW_TEXT, TABLE_SECTIONS
-from portal_gateway.html.matching import CompiledTargets, Element, Position, Target
+from portal_gateway.html.matching import CompiledTargets, Element, Matches, Position, Target
 from portal_gateway.html.output import Mark, MarkKind, Output
 from portal_gateway.html.tags import Tag
 from portal_gateway.html.tree import Ambiguous, Mode
@@ -31,13 +31,12 @@ _FRAMESET = "frameset"
 
 class Placer:
     def __init__(self, compiled: CompiledTargets, output: Output) -> None:
-        self.tree = TreeRules(self._entered)
+        self._matches = Matches(compiled)
+        self.tree = TreeRules(self._matches.enter)
         self.refusals: dict[int, str] = {}
         self._compiled = compiled
         self._output = output
-        self._unmatched = (1 << len(compiled.targets)) - 1
         self._waiting = 0
-        self._found: list[tuple[Element, int, bool]] = []
         self._body_end: list[int] = []
         self._replacing: tuple[Element, tuple[object, ...]] | None = None
         self._tables: dict[Element, int] = {}
@@ -45,7 +44,7 @@ class Placer:
 
     @property
     def done(self) -> bool:
-        return not (self._unmatched or self._waiting or self._body_end or self._output.holding)
+        return not (self._matches.unmatched or self._waiting or self._body_end or self._output.holding)
 
     # --- tokens
 
@@ -67,7 +66,7 @@ class Placer:
             tree.start(tag)
         if tree.popped:
             self._closed(tag, top, refusals, start, end)
-        if self._found:
+        if self._matches.found:
             self._opened(start, end)
         if tree.mode is not mode or self._output.holding:
             self._settle(mode, start)
@@ -94,7 +93,7 @@ class Placer:
             tree.characters()
         if tree.popped:
             self._closed(Tag(b""), None, {}, offset, offset)
-        if self._found:
+        if self._matches.found:
             self._opened(offset, offset)
         self._settle(mode, offset)
 
@@ -104,7 +103,7 @@ class Placer:
         tree.popped.clear()
         tree.disturbed = False
         tree.finish()
-        if self._found:
+        if self._matches.found:
             self._opened(offset, offset, unfinished)
         top = tree.stack[-1] if tree.stack else None
         for element in tree.stack:
@@ -122,19 +121,14 @@ class Placer:
 
     # --- matches
 
-    def _entered(self, element: Element, parent: Element | None, implied: bool) -> None:
-        found = self._compiled.enter(element, parent) & self._unmatched
-        if found:
-            self._found.append((element, found, implied))
-
     def _opened(self, start: int, end: int, unfinished: str | None = None) -> None:
-        found, self._found = self._found, []
+        found, self._matches.found = self._matches.found, []
         for element, bits, implied in found:
-            indexes = [i for i in range(len(self._compiled.targets)) if bits >> i & 1 & self._unmatched >> i]
+            indexes = [i for i in range(len(self._compiled.targets)) if bits >> i & 1 & self._matches.unmatched >> i]
             for index in sorted(indexes, key=lambda i: _ORDER.index(self._compiled.targets[i].position)):
                 target = self._compiled.targets[index]
                 if not target.every:
-                    self._unmatched &= ~(1 << index)
+                    self._matches.unmatched &= ~(1 << index)
                 reason = unfinished or self._place(index, target, element, implied, start, end)
                 if reason:
                     self.refusals.setdefault(index, reason)
@@ -189,7 +183,7 @@ class Placer:
         """What must be the same before and after an element that can be cut out."""
         tree = self.tree
         form = tree.form if tree.form is not element else None
-        return (tuple(e for e in tree.formatting if e is not element), form, tree.fostered)
+        return (tuple(tree.formatting_before(element)), form, tree.fostered)
 
     def _place_after(self, index: int, element: Element, implied: bool, end: int) -> str | None:
         if element.name in (b"html", b"head", b"body"):

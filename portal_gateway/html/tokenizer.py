@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from typing import TypeAlias
 
 from portal_gateway.html.charsets import has_unscannable_mark
 from portal_gateway.html.matching import CompiledTargets
@@ -51,7 +52,8 @@ class PageScanner:
         self._placer = Placer(compiled, self._output)
         self._tree = self._placer.tree
         self._max_held = max_held
-        self._read: Callable[[int, bool], int] = self._read_data
+        # A plain function, not a bound method: a page that is done must not wait for the garbage collector.
+        self._read: _Read = PageScanner._read_data
         self._raw_name = b""
         self._script_level = 0
         self._unfinished: str | None = None
@@ -132,8 +134,8 @@ class PageScanner:
         position = 0
         while position < size and not self._placer.done:
             read = self._read
-            following = read(position, final)
-            if following == position and read == self._read:
+            following = read(self, position, final)
+            if following == position and read is self._read:
                 break
             position = following
         return position
@@ -160,7 +162,7 @@ class PageScanner:
             match = TAG.match(buffer, position)
             if match is None:
                 following = self._read_other(position, final)
-                if following == position or self._read != self._read_data:
+                if following == position or self._read is not PageScanner._read_data:
                     return following
                 position = following
                 continue
@@ -212,7 +214,7 @@ class PageScanner:
         if kind == b"!":
             return self._read_declaration(position, final)
         if kind == b"?":
-            return self._begin(self._read_bogus, position + 2)
+            return self._begin(PageScanner._read_bogus, position + 2)
         name_at = position + 2 if kind == b"/" else position + 1
         if name_at >= len(buffer):
             return self._end_in_less_than(position) if final else position
@@ -224,7 +226,7 @@ class PageScanner:
             return position + 1
         if buffer[name_at] == 0x3E:
             return name_at + 1
-        return self._begin(self._read_bogus, name_at)
+        return self._begin(PageScanner._read_bogus, name_at)
 
     def _end_in_less_than(self, position: int) -> int:
         """The input ends in "<" or "</", which are text then. Behind "</" a tag would be read as a comment."""
@@ -241,7 +243,7 @@ class PageScanner:
             if len(buffer) - position < 6 and not final:
                 return position
             at_once = _COMMENT_AT_ONCE.match(buffer, position + 4)
-            return at_once.end() if at_once else self._begin(self._read_comment, position + 4)
+            return at_once.end() if at_once else self._begin(PageScanner._read_comment, position + 4)
         if head == b"<!doctype":
             end = buffer.find(b">", position)
             if end < 0:
@@ -252,20 +254,20 @@ class PageScanner:
         if self._tree.opaque.cdata_allowed and buffer.startswith(b"<![CDATA[", position):
             if self._tree.frameset_ok:
                 raise Ambiguous("foreign_content")
-            return self._begin(self._read_cdata, position + 9)
+            return self._begin(PageScanner._read_cdata, position + 9)
         if short and any(known.startswith(head) for known in (b"<!--", b"<!doctype", b"<![cdata[")):
             return position
-        return self._begin(self._read_bogus, position + 2)
+        return self._begin(PageScanner._read_bogus, position + 2)
 
     # --- the other states
 
-    def _begin(self, read: Callable[[int, bool], int], position: int) -> int:
+    def _begin(self, read: _Read, position: int) -> int:
         self._read = read
         self._unfinished = "eof_in_comment"
         return position
 
     def _resume_data(self, position: int) -> int:
-        self._read = self._read_data
+        self._read = PageScanner._read_data
         self._unfinished = None
         return position
 
@@ -288,9 +290,9 @@ class PageScanner:
         self._script_level = 0
         self._unfinished = "eof_in_text"
         if name == b"script":
-            self._read = self._read_script
+            self._read = PageScanner._read_script
         else:
-            self._read = self._read_plaintext if name == b"plaintext" else self._read_raw
+            self._read = PageScanner._read_plaintext if name == b"plaintext" else PageScanner._read_raw
 
     def _read_plaintext(self, position: int, final: bool) -> int:
         return len(self._output.buffer)
@@ -299,7 +301,7 @@ class PageScanner:
         match = _RAW_END[self._raw_name].search(self._output.buffer, position)
         if match is None:
             return max(position, len(self._output.buffer) - len(self._raw_name) - 2)
-        self._read = self._read_raw_end
+        self._read = PageScanner._read_raw_end
         return match.start()
 
     def _read_script(self, position: int, final: bool) -> int:
@@ -315,7 +317,7 @@ class PageScanner:
                 self._script_level = 0
             elif match[3]:
                 if self._script_level < 2:
-                    self._read = self._read_raw_end
+                    self._read = PageScanner._read_raw_end
                     return match.start()
                 self._script_level = 1
             elif self._script_level == 1:
@@ -329,3 +331,7 @@ class PageScanner:
         self._resume_data(position)
         self._placer.tag(Tag(self._raw_name, end=True), position, match.end(), raw_end=True)
         return match.end()
+
+
+# Reads on from a position of the buffer; the position it came to, the same if it needs more input.
+_Read: TypeAlias = Callable[[PageScanner, int, bool], int]

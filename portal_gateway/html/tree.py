@@ -16,6 +16,7 @@ from portal_gateway.html.elements import (
     FORMATTING,
     IMPLIED_END,
     SCOPE,
+    SETS_MARKER,
     SPECIAL,
     TABLE_SCOPE,
 )
@@ -224,6 +225,13 @@ class OpenElements:
             if element.name in SPECIAL:
                 return
 
+    def formatting_before(self, newest: Element | None) -> list[Element]:
+        """The list as it was before the tag of `newest`, the last element that was opened."""
+        formatting = [element for element in self.formatting if element is not newest]
+        if newest is not None and newest.open and newest.name in SETS_MARKER:
+            formatting.pop()
+        return formatting
+
     # --- what may be placed here
 
     def refusal(self, depth: int, *, next_element: Element | None = None, breaks_paragraph: bool = False) -> str | None:
@@ -231,7 +239,7 @@ class OpenElements:
 
         `next_element` is the one whose start tag follows the place, already on the stack if it has content.
         """
-        formatting = [element for element in self.formatting if element is not next_element]
+        formatting = self.formatting_before(next_element)
         if formatting and not formatting[-1].open:
             return "misnested_formatting"
         if self._link_is_open(formatting):

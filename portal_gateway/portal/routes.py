@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from urllib.parse import quote
@@ -249,7 +250,7 @@ def _is_away(access: Access) -> bool:
 
 def _retry_after(error: GatewayError) -> dict[str, str]:
     if isinstance(error, VendorBusy) and error.retry_after_s is not None:
-        return {"retry-after": str(max(1, int(error.retry_after_s)))}
+        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
     return {}
 
 

@@ -83,6 +83,8 @@ def _validate(
     except ValidationError as error:
         details = error.errors(include_url=False)
         found += [_path_and_message(detail, values) for detail in details if not _is_consequence(detail)]
+    except RecursionError:  # Jinja's parser, for one, has no limit of its own
+        found.append(((), "a value is nested too deeply"))
     problems += [Problem(_dotted(path), message, line_of(path)) for path, message in found]
     if problems or settings is None:
         # A union reports the same mistake once per member.

@@ -30,7 +30,7 @@ _URL_ATTRIBUTES = frozenset({"href", "src", "srcdoc", "style"})
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _vendor_url(value: str) -> str:

@@ -10,23 +10,23 @@ import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
 from portal_gateway.settings.identity import IdentitySettings
 from portal_gateway.settings.portals import PortalSettings
 from portal_gateway.settings.secrets import Secret
-from portal_gateway.wire.urls import origin_of
+from portal_gateway.wire.urls import local_path, origin_of
 
 _PORTAL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _mount_path(value: str) -> str:
     path = value.rstrip("/")
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+", path):
         raise ValueError('must be a path such as "/portal" (the root of the site cannot be taken over)')
     return path
 
@@ -42,8 +42,14 @@ def _login_url(value: str) -> str:
     target = value.replace("{next}", "")
     if "{" in target or "}" in target:
         raise ValueError("knows one placeholder: {next}")
-    if not target.startswith("/") and origin_of(target) is None:
+    if local_path(target) is None and origin_of(target) is None:
         raise ValueError('must be a path such as "/login?next={next}" or an http(s) URL')
+    return value
+
+
+def _network(value: object) -> object:
+    if not isinstance(value, str | IPv4Network | IPv6Network):
+        raise ValueError("must be a network such as 10.0.0.0/8 or an address such as 127.0.0.1")
     return value
 
 
@@ -93,7 +99,7 @@ class Settings(_Model):
         None, description="sidecar only: the app behind it"
     )
     upstream_timeouts: UpstreamTimeouts = Field(UpstreamTimeouts(), description="sidecar only: how long it waits")
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+    trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = Field(
         (), description="whose X-Forwarded-* and identity headers are believed; nobody by default"
     )
     forget: ForgetSettings | None = Field(None, description="turns `POST /portal/-/forget` on")

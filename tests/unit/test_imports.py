@@ -140,7 +140,7 @@ def test_what_is_slow_to_import_is_imported_late(entry: str) -> None:
     ("file", "source", "wrong"),
     [
         pytest.param("access/service.py", "from portal_gateway.providers.base import Provider", False, id="down"),
-        pytest.param("access/service.py", "from portal_gateway.access.memory import MemoryStore", False, id="same-room"),
+        pytest.param("access/service.py", "from portal_gateway.access.memory import Store", False, id="same-room"),
         pytest.param("settings/load.py", "from portal_gateway.access.service import Source", True, id="up"),
         pytest.param("settings/load.py", "def f():\n  from portal_gateway import gateway", True, id="up-inside"),
         pytest.param("settings/load.py", "import portal_gateway.access.service", True, id="up-by-plain-import"),

@@ -42,9 +42,7 @@ def test_whatever_else_can_be_seen_is_a_module() -> None:
         pytest.param("PortalGatewayMiddleware", ["app", "config", "identify"], id="middleware"),
         pytest.param("create_sidecar", ["config"], id="sidecar"),
         pytest.param("load_settings", ["config", "environ", "overrides"], id="settings"),
-        pytest.param(
-            "EndUser", ["id", "email", "email_verified", "name", "company_id", "attributes"], id="end-user"
-        ),
+        pytest.param("EndUser", ["id", "email", "email_verified", "name", "company_id", "attributes"], id="end-user"),
         pytest.param("Access", ["verdict", "reason", "choices"], id="access"),
         pytest.param("GatewayError", ["message"], id="error"),
     ],

@@ -54,7 +54,7 @@ class Shop:
 async def shop() -> AsyncIterator[Shop]:
     """The demo's host app with the gateway around it, and a door before Planhat."""
     sandbox = create_sandbox()
-    sandbox.planhat_vendor.switches.rate_limit_per_minute = 0
+    sandbox.planhat_vendor.switches.rate_limit_per_minute = 10_000
     door = Door(sandbox.planhat)
     async with running_vendors(sandbox, "127.0.0.1") as (planhat_url, rocketlane_url), running(door) as door_url:
         vendors = Vendors(sandbox, planhat_url, rocketlane_url)
@@ -76,9 +76,7 @@ async def views_under_way(
     stack: AsyncExitStack, client: httpx.AsyncClient, paths: Sequence[str]
 ) -> list[httpx.Response]:
     """Page views whose heads have arrived: they wait for the decision at the placement."""
-    return list(
-        await asyncio.gather(*(stack.enter_async_context(client.stream("GET", target)) for target in paths))
-    )
+    return list(await asyncio.gather(*(stack.enter_async_context(client.stream("GET", target)) for target in paths)))
 
 
 async def test_a_thousand_views_make_one_access_call(shop: Shop) -> None:
@@ -146,9 +144,7 @@ async def test_launches_at_once_share_the_decision_and_no_link(shop: Shop) -> No
 
 
 @pytest.mark.parametrize(("vendor_status", "calls"), [(500, 1), (401, 1)])
-async def test_while_the_vendor_fails_it_is_not_asked_at_every_view(
-    shop: Shop, vendor_status: int, calls: int
-) -> None:
+async def test_while_the_vendor_fails_it_is_not_asked_at_every_view(shop: Shop, vendor_status: int, calls: int) -> None:
     shop.door.open.set()
     shop.vendors.sandbox.planhat_vendor.switches.status = vendor_status
     async with signed_in(shop, "jane") as client:

@@ -98,9 +98,9 @@ async def lifespan(app: Litestar) -> AsyncIterator[None]:
 
 
 def create_app(static: Path, stage: Stage) -> Litestar:
+    handlers = [page, login, me, data, old, upload, broken, breaks_off, events, slow_page, echo]
     app = Litestar(
-        [page, login, me, data, old, upload, broken, breaks_off, events, slow_page, echo]
-        + [create_static_files_router("/static", [static])],
+        [*handlers, create_static_files_router("/static", [static])],
         middleware=[CookieBackendConfig(secret=b"16, 24, 32 bytes").middleware],
         lifespan=[lifespan],
         openapi_config=None,

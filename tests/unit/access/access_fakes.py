@@ -34,7 +34,6 @@ class Vendor:
         self.asked: list[EndUser] = []
         self.minted: list[tuple[str, Purpose, str | None]] = []
         self.forgotten = 0
-        self.forgotten = 0
         self.open = asyncio.Event()
         self.open.set()
 
@@ -60,7 +59,10 @@ class Vendor:
     def forget(self) -> None:
         self.forgotten += 1
 
-    def forget(self) -> None:
-        self.forgotten += 1
-
     async def aclose(self) -> None: ...
+
+
+async def settle() -> None:
+    """Let every task run until it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)

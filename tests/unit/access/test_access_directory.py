@@ -100,7 +100,8 @@ async def test_every_mint_is_a_link_of_its_own(
     ("answer", "error"),
     [
         pytest.param(NO, AccessDenied, id="denied"),
-        pytest.param(VendorBusy("429"), VendorUnavailable, id="unknown"),
+        pytest.param(VendorBusy("429", 30.0), VendorBusy, id="busy"),
+        pytest.param(VendorUnavailable("away"), VendorUnavailable, id="unknown"),
     ],
 )
 async def test_nothing_is_minted_without_a_yes(
@@ -146,3 +147,22 @@ async def test_forget(directory: Directory, portal: Portal, jane: EndUser) -> No
     assert directory.forget(portal, "8") == 0
     assert directory.forget(portal, "7") == 1
     assert directory.peek("success", jane) is None
+
+
+async def test_a_busy_vendor_s_own_waiting_time_is_passed_on(
+    directory: Directory, portal: Portal, vendor: Vendor, jane: EndUser
+) -> None:
+    vendor.answer = VendorBusy("429", 30.0)
+    with pytest.raises(VendorBusy) as caught:
+        await directory.require(portal, jane)
+    assert caught.value.retry_after_s == pytest.approx(30.0, abs=1.0)
+
+
+@pytest.mark.parametrize("trouble", [VendorBusy("429"), VendorUnavailable("away")], ids=["busy", "away"])
+async def test_a_vendor_in_trouble_at_the_mint_takes_no_access_back(
+    directory: Directory, portal: Portal, vendor: Vendor, jane: EndUser, trouble: Exception
+) -> None:
+    vendor.link = trouble
+    with pytest.raises(type(trouble)):
+        await directory.mint(portal, jane, "link")
+    assert directory.peek("success", jane) is not None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from access_fakes import settle
 
 from portal_gateway.single_flight import SingleFlight
 
@@ -23,12 +24,6 @@ class Work:
             self.cancelled = True
             raise
         return self.calls
-
-
-async def settle() -> None:
-    """Let every task run until it waits."""
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def test_callers_at_the_same_time_share_one_call() -> None:

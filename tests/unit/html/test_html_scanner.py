@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -41,6 +43,8 @@ def scan(page: bytes, *targets: Target, size: int | None = None, **options: int)
         pytest.param("script", "after", b"<body><script><nav></script>@<nav>", id="after-script"),
         pytest.param("svg", "after", b"<body><svg><g/><title>t</title></svg>@", id="after-svg"),
         pytest.param("svg", "before", b"<body>@<svg/><p>", id="before-self-closing-svg"),
+        pytest.param("object", "replace", b"<body>{<object><b>x</b></object>}", id="replace-object"),
+        pytest.param("template", "replace", b"<body>{<template><b></template>}", id="replace-template"),
         pytest.param("body > main", "before", b"<!doctype html><title>t</title>@<main>", id="body-implied"),
         pytest.param("body", "prepend", b"<title>t</title> @text", id="prepend-to-implied-body"),
         pytest.param("body", "prepend", b"@<p id=1>", id="prepend-to-body-implied-by-a-tag"),
@@ -107,6 +111,8 @@ def test_what_is_no_markup_never_matches(page: bytes, reason: str) -> None:
         pytest.param(b"<body>", "body", "before", "outside_body", id="before-body"),
         pytest.param(b"<html><body>", "html", "prepend", "outside_body", id="html"),
         pytest.param(b"<body><a><b>x</b></a>", "b", "before", "in_link", id="link"),
+        pytest.param(b"<body><a><object>x</object></a>", "object", "before", "in_link", id="link-before-marker"),
+        pytest.param(b"<body><p><b>x</p><template>", "template", "before", "misnested_formatting", id="template"),
         pytest.param(b"<body><img>", "img", "append", "no_element_content", id="void"),
         pytest.param(b"<body><textarea></textarea>", "textarea", "prepend", "no_element_content", id="textarea"),
         pytest.param(b"<body><pre>\nx</pre>", "pre", "prepend", "leading_newline", id="pre"),
@@ -348,3 +354,17 @@ def _offsets(segments: list[Segment]) -> list[tuple[int, Mark]]:
         else:
             marks.append((offset, segment))
     return marks
+
+
+@pytest.mark.parametrize("selector", ["nav", "body", "#absent"])
+def test_a_page_that_is_done_leaves_nothing_to_the_garbage_collector(selector: str) -> None:
+    scanner = Scanner([target(selector)])
+    scanner.feed(b"<body><nav><script>x</script><svg></svg><table><td>x</table></nav><!-- ")
+    scanner.close()
+    engine = weakref.ref(scanner._engine)
+    gc.disable()
+    try:
+        del scanner
+        assert engine() is None
+    finally:
+        gc.enable()

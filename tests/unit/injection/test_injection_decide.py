@@ -98,7 +98,9 @@ class TestAsk:
         assert b"/portal/onboarding/launch" in second.snippet
 
     @pytest.mark.parametrize("error", [IdentityError("away"), RuntimeError("a bug")])
-    async def test_an_identity_that_is_unclear_is_not_anonymous(self, parts: Callable[..., Any], error: Exception) -> None:
+    async def test_an_identity_that_is_unclear_is_not_anonymous(
+        self, parts: Callable[..., Any], error: Exception
+    ) -> None:
         def failing(_scope: Any) -> EndUser | None:
             raise error
 

@@ -19,6 +19,8 @@ from portal_gateway.injection.rules import PagePlacements, RuleSet
 from portal_gateway.wire import headers as h
 
 TAGS = LoaderTags("v1")
+LOADER = {"at": "nav", "mode": "loader"}
+FRAME = {"at": "nav", "as": "iframe"}
 ORIGIN = "https://app.acme.com"
 
 
@@ -126,7 +128,13 @@ class TestRequestHeaders:
         assert page_request_headers([(b"accept-encoding", codings)], TAGS)[0] == [(b"accept-encoding", b"identity")]
 
     def test_ranges_and_foreign_validators_go_and_the_rest_stays(self) -> None:
-        headers = [(b"range", b"bytes=0-1"), (b"host", b"a"), (b"if-range", b'"x"'), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
+        headers = [
+            (b"range", b"bytes=0-1"),
+            (b"host", b"a"),
+            (b"if-range", b'"x"'),
+            (b"cookie", b"a=1"),
+            (b"cookie", b"b=2"),
+        ]
         kept, revalidates = page_request_headers(headers, TAGS)
         assert kept == [(b"host", b"a"), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
         assert not revalidates
@@ -179,7 +187,12 @@ class TestResponses:
 
 class TestHeads:
     def test_a_decided_page_is_private_varies_and_has_no_validators(self) -> None:
-        made = plan((b"etag", b'"a"'), (b"last-modified", b"x"), (b"vary", b"Accept-Language"), (b"cache-control", b"max-age=60"))
+        made = plan(
+            (b"etag", b'"a"'),
+            (b"last-modified", b"x"),
+            (b"vary", b"Accept-Language"),
+            (b"cache-control", b"max-age=60"),
+        )
         assert made.is_decided
         assert value(made.headers, b"etag") is None
         assert value(made.headers, b"last-modified") is None
@@ -205,7 +218,9 @@ class TestHeads:
         assert [pair for pair in plan(*cookies).headers if pair in cookies] == cookies
 
     def test_an_inline_signed_page_is_not_stored_at_all(self) -> None:
-        made = plan((b"cache-control", b"max-age=60"), placements=page({"at": "nav", "sign": "inline"}, vendor="rocketlane"))
+        made = plan(
+            (b"cache-control", b"max-age=60"), placements=page({"at": "nav", "sign": "inline"}, vendor="rocketlane")
+        )
         assert value(made.headers, b"cache-control") == b"no-store"
         assert b"Cookie" in (value(made.headers, b"vary") or b"")
 
@@ -287,9 +302,6 @@ def csp(policy: bytes) -> tuple[bytes, bytes]:
 
 
 class TestContentSecurityPolicy:
-    LOADER = {"at": "nav", "mode": "loader"}
-    FRAME = {"at": "nav", "as": "iframe"}
-
     @pytest.mark.parametrize(
         ("policy", "expected"),
         [
@@ -308,7 +320,7 @@ class TestContentSecurityPolicy:
         ],
     )
     def test_whether_the_loader_may_run(self, policy: bytes, expected: Any) -> None:
-        made = planned(csp(policy), placements=page(self.LOADER))
+        made = planned(csp(policy), placements=page(LOADER))
         if isinstance(made, Plan):
             assert (made.slots[0].mode, made.nonce) == expected
             assert csp(policy) in made.headers
@@ -322,9 +334,9 @@ class TestContentSecurityPolicy:
 
     def test_policies_of_all_lines_count_and_report_only_ones_do_not(self) -> None:
         report_only = (b"content-security-policy-report-only", b"script-src 'none'")
-        assert isinstance(planned(report_only, placements=page(self.LOADER)), Plan)
+        assert isinstance(planned(report_only, placements=page(LOADER)), Plan)
         lines = [csp(b"script-src 'self'"), csp(b"script-src 'none'")]
-        assert planned(*lines, placements=page(self.LOADER)) == "csp_script"
+        assert planned(*lines, placements=page(LOADER)) == "csp_script"
 
     @pytest.mark.parametrize(
         ("policy", "blocked"),
@@ -338,11 +350,11 @@ class TestContentSecurityPolicy:
         ],
     )
     def test_an_iframe_that_would_stay_empty_is_left_out(self, policy: bytes, blocked: bool) -> None:
-        made = planned(csp(policy), placements=page(self.FRAME))
+        made = planned(csp(policy), placements=page(FRAME))
         assert (made == "csp_frame") is blocked
 
     def test_extend_adds_the_vendor_to_the_policy(self) -> None:
-        made = plan(csp(b"default-src 'self'; img-src *"), placements=page(self.FRAME, csp="extend"))
+        made = plan(csp(b"default-src 'self'; img-src *"), placements=page(FRAME, csp="extend"))
         policy = value(made.headers, b"content-security-policy")
         assert policy == b"default-src 'self'; img-src *; frame-src 'self' https://vendor.example"
 
@@ -351,10 +363,10 @@ class TestContentSecurityPolicy:
         assert policy in plan(policy, placements=page(csp="extend")).headers
 
     def test_a_blocked_iframe_does_not_keep_a_link_out(self) -> None:
-        made = plan(csp(b"frame-src 'none'"), placements=page(self.FRAME, {"at": "nav"}))
+        made = plan(csp(b"frame-src 'none'"), placements=page(FRAME, {"at": "nav"}))
         assert modes(made) == [("empty", "csp_frame"), ("decided", "")]
 
     @pytest.mark.parametrize("origin", ["", "https://app.acme.com:8443"])
     def test_an_origin_that_is_unknown_or_another_does_not_break_the_plan(self, origin: str) -> None:
         headers = [HTML, csp(b"script-src https://app.acme.com; frame-src 'self'")]
-        assert plan_injection(200, headers, page(self.LOADER), TAGS, origin) == "csp_script"
+        assert plan_injection(200, headers, page(LOADER), TAGS, origin) == "csp_script"

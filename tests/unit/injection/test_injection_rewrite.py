@@ -13,6 +13,7 @@ from portal_gateway.html.codings import CodingError
 from portal_gateway.injection.decide import Outcome
 from portal_gateway.injection.rewrite import Rewrite
 
+REPLACE = {"at": "main", "position": "replace"}
 SNIPPET = b"<i>in</i>"
 NAV = {"at": "nav", "position": "append"}
 JANE = http_scope(session=session_of("jane"))
@@ -86,20 +87,18 @@ class TestBytes:
 
 
 class TestReplace:
-    REPLACE = {"at": "main", "position": "replace"}
-
     async def test_granted_replaces_the_element(self, parts: Make) -> None:
-        page = await run_through(rewrite_of(parts(self.REPLACE)), PAGE)
+        page = await run_through(rewrite_of(parts(REPLACE)), PAGE)
         assert page == PAGE.replace(b"<main>Hello</main>", SNIPPET)
 
     async def test_denied_keeps_it(self, parts: Make) -> None:
-        p = parts(self.REPLACE, NAV)
+        p = parts(REPLACE, NAV)
         outcomes = [Outcome(b"", "vendor_no"), Outcome(SNIPPET)]
         assert await run_through(rewrite_of(p, outcomes=outcomes), PAGE) == EXPECTED
 
     async def test_the_loader_keeps_it_and_hides_it_later(self, parts: Make) -> None:
         outcomes = [Outcome(SNIPPET, is_loader=True)]
-        page = await run_through(rewrite_of(parts(self.REPLACE), outcomes=outcomes), PAGE)
+        page = await run_through(rewrite_of(parts(REPLACE), outcomes=outcomes), PAGE)
         assert page == PAGE.replace(b"<main>", SNIPPET + b"<main>")
 
 
@@ -196,9 +195,7 @@ class TestTrouble:
         assert not stream.eof, "a reader can see that the end is missing"
         assert [reason for *_, reason in rewrite.results()] == [""]
 
-    async def test_a_scanner_that_fails_later_loses_no_byte(
-        self, parts: Make, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_scanner_that_fails_later_loses_no_byte(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         p = parts({"at": "main"})
         rewrite = rewrite_of(p)
         out = await collected(rewrite.run(PAGE[:80] + b"<na", last=False))

@@ -76,7 +76,9 @@ def test_the_longest_budget_of_a_page_counts() -> None:
 
 def test_only_an_iframe_has_a_frame_origin_and_the_purpose_embed() -> None:
     page = rule_set(
-        {"at": "nav", "as": "link", "label": "Our portal"}, {"at": "nav", "as": "iframe"}, {"at": "nav", "template": "<b></b>"}
+        {"at": "nav", "as": "link", "label": "Our portal"},
+        {"at": "nav", "as": "iframe"},
+        {"at": "nav", "template": "<b></b>"},
     ).for_path("/")
     assert page is not None
     assert [(p.frame_origin, p.purpose) for p in page.placements] == [
@@ -89,7 +91,13 @@ def test_only_an_iframe_has_a_frame_origin_and_the_purpose_embed() -> None:
 
 @pytest.mark.parametrize(
     ("template", "breaks"),
-    [("<div>{{ label }}</div>", True), ("<H2>x</H2>", True), ("<hr/>", True), ("<span>x</span>", False), ("<picture></picture>", False)],
+    [
+        ("<div>{{ label }}</div>", True),
+        ("<H2>x</H2>", True),
+        ("<hr/>", True),
+        ("<span>x</span>", False),
+        ("<picture></picture>", False),
+    ],
 )
 def test_a_template_that_starts_a_block_would_end_a_paragraph(template: str, breaks: bool) -> None:
     page = rule_set({"at": "p", "template": template}).for_path("/")

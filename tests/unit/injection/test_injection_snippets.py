@@ -43,7 +43,7 @@ def test_an_iframe_has_a_title_and_a_visible_link_beside_it() -> None:
 @pytest.mark.parametrize(
     ("label", "escaped"),
     [
-        ('<script>"&\'', "&lt;script&gt;&quot;&amp;&#x27;"),
+        ("<script>\"&'", "&lt;script&gt;&quot;&amp;&#x27;"),
         ("Zürich ☃", "Z&#252;rich &#9731;"),
         ("\U0001f600", "&#128512;"),
     ],

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gateway_kit import HTML, LINK, LOADER, PAGE, Response, fill_session, http_scope, session_of, settle
+from gateway_kit import HTML, LINK, LOADER, PAGE, Response, http_scope, session_of, settle
 
-from portal_gateway.injection.plan import Plan
 from portal_gateway.injection.stream import PageResponder, announcing
 from portal_gateway.models import Access
 
@@ -24,7 +23,9 @@ Make = Callable[..., Any]
 class Exchange:
     """A responder between messages that a test sends and a server that notes them."""
 
-    def __init__(self, p: Any, *, method: str = "GET", timing: bool = False, revalidates: bool = False, user: str = "jane") -> None:
+    def __init__(
+        self, p: Any, *, method: str = "GET", timing: bool = False, revalidates: bool = False, user: str = "jane"
+    ) -> None:
         self.response = Response()
         gateway = p.gateway
         self.responder = PageResponder(
@@ -331,7 +332,9 @@ class TestMessages:
 
     async def test_headers_may_be_missing_or_come_from_a_generator(self, parts: Make) -> None:
         exchange = Exchange(await cached(parts(NAV)))
-        await exchange.responder.send({"type": "http.response.start", "status": 200, "headers": (pair for pair in [HTML])})
+        await exchange.responder.send(
+            {"type": "http.response.start", "status": 200, "headers": (pair for pair in [HTML])}
+        )
         await exchange.body(PAGE)
         assert LINK in exchange.response.body
         bare = Exchange(parts(NAV))
@@ -364,7 +367,9 @@ class TestRevalidation:
 
 
 class TestServerTiming:
-    async def summary(self, p: Any, *headers: tuple[bytes, bytes], chunks: tuple[bytes, ...] = (PAGE,), **others: Any) -> str | None:
+    async def summary(
+        self, p: Any, *headers: tuple[bytes, bytes], chunks: tuple[bytes, ...] = (PAGE,), **others: Any
+    ) -> str | None:
         exchange = Exchange(p, timing=True)
         await exchange.start(*headers, **others)
         for number, chunk in enumerate(chunks, start=1):
@@ -397,10 +402,3 @@ class TestServerTiming:
         await send({"type": "http.response.body", "body": b"x"})
         assert response.headers == [(b"server-timing", b'portal;desc="no_rule"')]
         assert response.body == b"x"
-
-
-def test_the_session_of_these_tests_is_that_of_the_host() -> None:
-    scope = http_scope(user="jane")
-    fill_session(scope)
-    assert scope["session"] == session_of("jane")
-    assert isinstance(Plan.__slots__, tuple)

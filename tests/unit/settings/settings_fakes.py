@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from portal_gateway.providers.signing import generate_key_pair
 from portal_gateway.settings import Settings, load_settings
+
+Load = Callable[[str | bytes], Settings]
+Problems = Callable[[str | bytes], list[str]]
 
 PEM = generate_key_pair("ES256")[0]
 

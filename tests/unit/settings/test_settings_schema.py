@@ -48,7 +48,9 @@ def test_mount_path(value: str, expected: str) -> None:
     assert loaded(mount_path=value).mount_path == expected
 
 
-@pytest.mark.parametrize("value", ["", "/", "//", "portal", "/a//b", "/a b", "/a?b", "/é", "/{x}", "/a\n", "https://a.com/p"])
+@pytest.mark.parametrize(
+    "value", ["", "/", "//", "portal", "/a//b", "/a b", "/a?b", "/é", "/{x}", "/a\n", "https://a.com/p"]
+)
 def test_mount_path_refused(value: str) -> None:
     assert "mount_path: must be a path such as" in refused(mount_path=value)
 
@@ -119,7 +121,7 @@ def test_there_must_be_a_portal(portals: object) -> None:
 def test_the_forget_secret_must_not_be_guessed() -> None:
     config = {"portals": {"a": planhat()}, "forget": {"secret": {"env": "F"}}}
     assert load_settings(config, environ={**ENVIRON, "F": "x" * 16}).forget is not None
-    with pytest.raises(SettingsError, match="forget.secret: must have at least 16 characters"):
+    with pytest.raises(SettingsError, match="must have at least 16 characters"):
         load_settings(config, environ={**ENVIRON, "F": "x" * 15})
 
 
@@ -167,3 +169,34 @@ def test_the_json_schema_is_closed_and_knows_secrets() -> None:
     assert [list(form["properties"]) for form in token["oneOf"]] == [["env"], ["file"]]
     assert "as" in schema["$defs"]["InjectRule"]["properties"]
     assert schema["required"] == ["portals"]
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        pytest.param({"trusted_proxies": [3]}, "trusted_proxies[0]", id="number-as-network"),
+        pytest.param({"trusted_proxies": [True]}, "trusted_proxies[0]", id="yes-as-network"),
+        pytest.param({"mount_path": "/.."}, "mount_path", id="dots-as-mount-path"),
+        pytest.param({"mount_path": "/a/./b"}, "mount_path", id="dot-in-mount-path"),
+        pytest.param({"login_url": "//evil.example"}, "login_url", id="login-elsewhere-by-slashes"),
+        pytest.param({"login_url": "/a\r\nset-cookie: b"}, "login_url", id="line-break-in-login"),
+    ],
+)
+def test_values_that_would_be_read_as_something_else_are_refused(values: dict[str, Any], path: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            {"portals": {"success": {"provider": "planhat", "api_token": {"env": "T"}}}, **values}, environ={"T": "t"}
+        )
+    assert [problem.path for problem in caught.value.problems] == [path]
+
+
+def test_an_endless_ttl_is_refused() -> None:
+    portal = {"provider": "planhat", "api_token": {"env": "T"}, "access": {"ttl": float("inf")}}
+    with pytest.raises(SettingsError, match="finite"):
+        load_settings({"portals": {"success": portal}}, environ={"T": "t"})
+
+
+def test_an_inject_rule_is_written_with_as_and_nothing_like_it() -> None:
+    portal = {"provider": "planhat", "api_token": {"env": "T"}, "inject": [{"at": "nav", "as_": "link"}]}
+    with pytest.raises(SettingsError, match="unknown key"):
+        load_settings({"portals": {"success": portal}}, environ={"T": "t"})

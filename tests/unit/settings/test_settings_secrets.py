@@ -203,7 +203,9 @@ def test_secrets_are_not_pickled(everything: Settings, protocol: int) -> None:
         pytest.param({"mount_path": "/"}, id="beside"),
         pytest.param({"portals": {"a": planhat(cluster="EU 5")}}, id="in-the-same-portal"),
         pytest.param({"portals": {"a": planhat(inject=[{"at": "p", "sign": "inline"}])}}, id="whole-portal"),
-        pytest.param({"portals": {"a": rocketlane(signing={"algorithm": "RS256", "key": {"env": "JWT_SECRET"}})}}, id="key"),
+        pytest.param(
+            {"portals": {"a": rocketlane(signing={"algorithm": "RS256", "key": {"env": "JWT_SECRET"}})}}, id="key"
+        ),
         pytest.param(
             {"identity": [{"source": "jwt", "public_key": {"env": "JWT_SECRET"}, "algorithms": ["RS256"]}]},
             id="public-key",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portal_gateway.wire.urls import local_path, origin_of, path_segment
+from portal_gateway.wire.urls import is_private_channel, local_path, origin_of, path_segment
 
 URL_PIECES = st.text(alphabet=string.ascii_letters + string.digits + "/\\:@?#[]%.-_ \t\n;,'\"é", max_size=40)
 
@@ -79,6 +79,29 @@ def test_an_origin_is_safe_to_put_into_a_header_and_is_its_own_origin(rest: str,
 @given(st.text())
 def test_origin_of_anything_never_raises(url: str) -> None:
     origin_of(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        pytest.param("https://id.acme.com/jwks.json", True, id="https"),
+        pytest.param("http://id.acme.com/jwks.json", False, id="http"),
+        pytest.param("http://localhost:8000", True, id="localhost"),
+        pytest.param("http://LOCALHOST", True, id="localhost-in-any-case"),
+        pytest.param("http://127.0.0.1:8000/x", True, id="loopback"),
+        pytest.param("http://127.9.9.9", True, id="another-loopback"),
+        pytest.param("http://[::1]:8000", True, id="ipv6-loopback"),
+        pytest.param("http://localhost.evil.com", False, id="name-that-begins-like-it"),
+        pytest.param("http://127.0.0.1.evil.com", False, id="name-that-begins-like-an-address"),
+        pytest.param("http://127.1", False, id="short-form"),
+        pytest.param("http://10.0.0.1", False, id="private-network"),
+        pytest.param("http://0.0.0.0", False, id="any-address"),
+        pytest.param("https://user@a.com", False, id="no-plain-url"),
+        pytest.param("ws://localhost", False, id="websocket"),
+    ],
+)
+def test_private_channels(url: str, private: bool) -> None:
+    assert is_private_channel(url) is private
 
 
 @pytest.mark.parametrize(
