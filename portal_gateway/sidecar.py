@@ -16,8 +16,9 @@ from portal_gateway.proxy.limits import Timeouts
 from portal_gateway.settings import Settings, load_settings
 from portal_gateway.settings.identity import ScopeIdentity
 from portal_gateway.wire.asgi import ASGIApp, Message, Receive, Scope, Send
-from portal_gateway.wire.requests import is_navigation
+from portal_gateway.wire.requests import is_navigation, own_target
 from portal_gateway.wire.trust import TrustedPeers
+from portal_gateway.wire.urls import local_path
 
 
 def create_sidecar(config: Settings | Mapping[str, Any] | str | os.PathLike[str]) -> ASGIApp:
@@ -79,7 +80,7 @@ class ErrorPages:
         else:
             text = _BAD_REQUEST if error.status < 500 else _APP_AWAY
             mount = str(scope.get("root_path", "")) + self._mount_path
-            retry_url = scope["path"] if scope["method"] == "GET" else None
+            retry_url = local_path(own_target(scope)) if scope["method"] == "GET" else None
             response = self._answers.message(text, mount, error.status, retry_url=retry_url)
         await response(scope, receive, send)
 

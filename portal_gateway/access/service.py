@@ -84,8 +84,8 @@ class AccessService:
             key = self._key(portal, user)
         except IncompleteIdentity:
             return Decision(INCOMPLETE, 0.0)
-        except Exception:
-            self._events.failed("access", portal)
+        except Exception as error:
+            self._events.failed(error, "access", portal)
             return Decision(BROKEN, 0.0)
         now = self._clock()
         entry = self._store.get(key)
@@ -129,8 +129,8 @@ class AccessService:
             access = Access.unknown(error.code)
         except IncompleteIdentity:
             access = INCOMPLETE
-        except Exception:
-            self._events.failed("access", key.portal)
+        except Exception as error:
+            self._events.failed(error, "access", key.portal)
             access = BROKEN
         self._events.decided(key.portal, access)
         now = self._clock()

@@ -18,6 +18,7 @@ from portal_gateway.wire.headers import HeaderPairs
 
 _HEADER = b"content-security-policy"
 _SPACE = "\t\n\f\r "
+_CONNECT_FALLBACKS = ("connect-src", "default-src")
 _SCRIPT_FALLBACKS = ("script-src-elem", "script-src", "default-src")
 _FRAME_FALLBACKS = ("frame-src", "child-src", "default-src")
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
@@ -60,6 +61,11 @@ class Policy:
             return True
         return not _matches(sources, own_origin, own_origin)
 
+    def blocks_connect(self, own_origin: str) -> bool:
+        """Whether a script's fetch from the page's own origin is blocked (section 6.1.2)."""
+        sources = self.sources(_CONNECT_FALLBACKS)
+        return sources is not None and not _matches(sources, own_origin, own_origin)
+
     @property
     def forbids_scripts(self) -> bool:
         """A sandboxed page runs no scripts at all unless it says so (HTML, sandboxing flags)."""
@@ -90,6 +96,10 @@ class Policies:
     def blocks_script(self, own_origin: str) -> bool:
         """Whether `<script type=module src=/...>` of the page's own origin would not run."""
         return any(policy.blocks_script(own_origin) for policy in self.policies)
+
+    def blocks_connect(self, own_origin: str) -> bool:
+        """Whether our script could not ask the page's own origin anything."""
+        return any(policy.blocks_connect(own_origin) for policy in self.policies)
 
     def nonce(self, own_origin: str = "") -> str | None:
         """The page's own nonce with which our script passes every policy, or None.

@@ -19,17 +19,22 @@ class CallbackSource:
     """Calls `identify`, sync (in the event loop, so it must not block) or async."""
 
     name = "callback"
-    # A plain function may still return an awaitable: what it does is not ours to promise.
-    immediate = False
 
     def __init__(self, identify: Identify) -> None:
         self._identify = identify
+        #: Whether it has never made anybody wait: not declared `async`, and no awaitable returned so far.
+        self.immediate = not inspect.iscoroutinefunction(identify) and not inspect.iscoroutinefunction(
+            getattr(identify, "__call__", None)  # noqa: B004 (an object with an async __call__)
+        )
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """What the callable returns. Raises IdentityError if it fails or returns neither user nor None."""
         try:
             result = self._identify(scope)
-            user: object = await result if inspect.isawaitable(result) else result
+            if inspect.isawaitable(result):
+                self.immediate = False
+                result = await result
+            user: object = result
         except IdentityError:
             raise
         except Exception as error:

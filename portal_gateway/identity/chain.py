@@ -31,8 +31,11 @@ class IdentityChain:
 
     def __init__(self, sources: Iterable[IdentitySource]) -> None:
         self.sources = tuple(sources)
-        #: Whether no source ever waits for anything, so that asking needs no task and no time limit.
-        self.immediate = all(source.immediate for source in self.sources)
+
+    @property
+    def immediate(self) -> bool:
+        """Whether no source waits for anything, so that asking needs no task and no time limit."""
+        return all(source.immediate for source in self.sources)
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """The end user this request proves, or None. Raises IdentityError, and nothing else, if unclear.

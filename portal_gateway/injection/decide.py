@@ -70,8 +70,8 @@ class PageDecider:
             portal = self._directory.find(slot.placement.portal)
             access = (await self._directory.decide(portal, user)).access
             signed = await self._signed(portal, user, slot.placement) if access.granted else None
-        except Exception:
-            self._events.failed("decision", slot.placement.portal)
+        except Exception as error:
+            self._events.failed(error, "decision", slot.placement.portal)
             return Outcome(b"", "internal_error")
         return self._decided(scope, plan, slot, access, signed)
 
@@ -90,8 +90,8 @@ class PageDecider:
             return await self._identities.identify(scope) or _NOBODY
         except IdentityError:
             return _UNCLEAR
-        except Exception:
-            self._events.failed("identity")
+        except Exception as error:
+            self._events.failed(error, "identity")
             return _UNCLEAR
 
     def _decided(self, scope: Scope, plan: Plan, slot: Slot, access: Access, signed: str | None = None) -> Outcome:
@@ -104,8 +104,8 @@ class PageDecider:
     def _render(self, scope: Scope, placement: Placement, signed: str | None) -> Outcome:
         try:
             return Outcome(self._snippets.decided(placement, _root_path(scope), signed))
-        except Exception:
-            self._events.failed("template", placement.portal)
+        except Exception as error:
+            self._events.failed(error, "template", placement.portal)
             return Outcome(b"", "template_error")
 
     def _loader(self, scope: Scope, plan: Plan, slot: Slot) -> Outcome:

@@ -71,6 +71,10 @@ def request_refusal(scope: Scope) -> str | None:
         return "prefetch"
     if is_partial(headers):
         return "partial"
+    # A broken-off download goes on where it was, if it still is what it was: whole pages never carry our own tags
+    # in a strong form, so this one is none of ours.
+    if h.first(headers, b"range") is not None and h.first(headers, b"if-range") is not None:
+        return "resumed"
     return None
 
 
@@ -126,7 +130,7 @@ def plan_injection(
     policies = Policies.parse(headers)
     blocked = policies.blocks_script(own_origin)
     nonce = policies.nonce(own_origin) if blocked else None
-    loader_allowed = not blocked or nonce is not None
+    loader_allowed = (not blocked or nonce is not None) and not policies.blocks_connect(own_origin)
     shared = is_shared_cacheable(headers)
     slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
     if all(slot.mode == "empty" for slot in slots):

@@ -147,10 +147,10 @@ class Rewrite:
         """What the scanner gives; if it fails, all that it still holds, and everything from then on as it comes."""
         try:
             segments = scan() if self._fault != _INTERNAL_ERROR else ()
-        except Exception:
+        except Exception as error:
             if not self._committed:
                 raise
-            self._events.failed("scanner")
+            self._events.failed(error, "scanner")
             self._fault, segments = _INTERNAL_ERROR, ()
         if self._fault == _INTERNAL_ERROR:
             rest, self._unscanned = self._unscanned, b""

@@ -110,7 +110,7 @@ class PageResponder:
         """Why the page is left as it is after `error`. A fault of ours is logged; the page does not suffer."""
         if isinstance(error, CodingError):
             return "broken_coding"
-        self._events.failed("injection")
+        self._events.failed(error, "injection")
         return "internal_error"
 
     async def _on_body(self, body: bytes, rewrite: Rewrite, *, last: bool) -> None:

@@ -46,7 +46,7 @@ class Events:
         """A portal route did not lead into the portal."""
         self.counts["refused", portal, reason] += 1
 
-    def failed(self, where: str, portal: str = "") -> None:
-        """Our own code failed: logged with its traceback, never shown. Call while handling the exception."""
+    def failed(self, error: BaseException, where: str, portal: str = "") -> None:
+        """Our own code failed: logged with its traceback, never shown."""
         self.counts["internal_error", portal, where] += 1
-        logger.error("internal error in %s %s", where, portal, exc_info=True)
+        logger.error("internal error in %s %s", where, portal, exc_info=error)

@@ -32,7 +32,7 @@ from portal_gateway.providers.base import Purpose
 from portal_gateway.settings import Settings
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Receive, Scope, Send
-from portal_gateway.wire.requests import is_navigation, mint_refusal, route_path
+from portal_gateway.wire.requests import is_navigation, mint_refusal, own_target
 
 _MAX_FORGET_BYTES = 4096
 _TAB = (b"document",)
@@ -62,8 +62,8 @@ class PortalRoutes:
             response = await self._route(request, path or "/")
         except GatewayError as error:
             response = self._refusal(request, error)
-        except Exception:
-            self._events.failed("portal_route")
+        except Exception as error:
+            self._events.failed(error, "portal_route")
             response = self._refusal(request, GatewayError("internal error"))
         await response(scope, receive, send)
 
@@ -132,6 +132,8 @@ class PortalRoutes:
         refusal = mint_refusal(request.method, request.scope["headers"], destinations)
         if refusal is not None:
             self._events.refused(portal.name, refusal)
+            if refusal == "method":
+                return self._answers.problem(405, refusal, _REFUSALS[refusal], {"allow": "GET"})
             return self._answers.problem(400, refusal, _REFUSALS[refusal])
         user = await self._require_user(request)
         try:
@@ -203,23 +205,17 @@ class PortalRoutes:
         in_frame = h.first(headers, b"sec-fetch-dest") in (b"iframe", b"frame")
         if isinstance(error, NotSignedIn) and self._login_url is not None and not in_frame:
             return self._answers.redirect(self._login_target(request, self._login_url))
-        retry_url = self._own_target(request) if error.status >= 500 else None
+        retry_url = own_target(request.scope) if error.status >= 500 else None
         text = _NO_PORTAL if isinstance(error, AccessDenied) and error.reason == "no_portal" else text_for(error)
         response = self._answers.message(text, self._mount(request), error.status, retry_url=retry_url)
         response.headers.update(_retry_after(error))
         return response
 
     def _login_target(self, request: Request, login_url: str) -> str:
-        back = self._own_target(request)
+        back = own_target(request.scope)
         if not login_url.startswith("/"):
             back = (self._public_url or "") + back
         return login_url.replace("{next}", quote(back, safe=""))
-
-    def _own_target(self, request: Request) -> str:
-        """Path and query of the request, percent-encoded, as a browser may be sent back to it."""
-        query = request.scope.get("query_string", b"").decode("latin-1")
-        path = _root_path(request) + route_path(request.scope)
-        return quote(path) + (f"?{query}" if query else "")
 
     def _mount(self, request: Request) -> str:
         return _root_path(request) + self._mount_path

@@ -54,6 +54,8 @@ def is_chunked(headers: HeaderPairs) -> bool:
 def request_framing(headers: HeaderPairs) -> tuple[Framing, int]:
     """How the body of a request is delimited, and its length where that is known (RFC 9112 section 6.3)."""
     fields = [pair for pair in headers if pair[0].lower() in _FRAMING_FIELDS]
+    if not fields:
+        return Framing.NONE, 0
     chunked, length = is_chunked(fields), content_length(fields)
     if chunked and length is not None:
         raise FramingError("both Transfer-Encoding and Content-Length")
@@ -84,5 +86,5 @@ def keeps_alive(version: str, headers: Sequence[tuple[bytes, bytes]], framing: F
     """Whether the connection can carry another message after this response (RFC 9112 section 9.3)."""
     if framing is Framing.CLOSE:
         return False
-    options = frozenset(tokens(headers, b"connection"))
+    options = list(tokens(headers, b"connection"))
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)

@@ -7,7 +7,6 @@ pass; whatever tells the upstream who the client is comes from this connection o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from portal_gateway.errors import GatewayError
@@ -34,8 +33,12 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
+# What of a request does not simply pass.
+_SPECIAL = HOP_BY_HOP | {b"host", b"content-length"}
 # Apps and CGI gateways read `_` as `-`, so both spellings claim the same.
 _CLAIMS_ABOUT_CLIENT = re.compile(rb"(?:x[-_]forwarded[-_].*|forwarded|x[-_]real[-_]ip)", re.DOTALL)
+_CLAIMS_BEGIN = (b"x-f", b"x_f", b"x-r", b"x_r", b"forwarded")
+_FRAMED_CHUNKED = (b"transfer-encoding", b"chunked")
 _OURS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -76,47 +79,57 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
 
     `authority` becomes the Host of a request that has none (HTTP/1.0).
     """
-    incoming: RawHeaders = scope["headers"]
+    passing, special = _sorted(scope["headers"])
     try:
-        framing, length = request_framing(incoming)
+        framing, length = request_framing(special)
     except FramingError as error:
         raise MalformedRequest(f"the request has an ambiguous body: {error}") from error
-    headers = request_headers(scope, trusted, authority)
-    if framing is Framing.CHUNKED:
-        headers.append((b"transfer-encoding", b"chunked"))
-    elif framing is Framing.LENGTH:
-        headers.append((b"content-length", b"%d" % length))
+    headers = _assembled(scope, trusted, authority, passing, special)
+    expects_continue = False
+    if framing is not Framing.NONE:
+        headers.append(_FRAMED_CHUNKED if framing is Framing.CHUNKED else (b"content-length", b"%d" % length))
+        expects_continue = (first(passing, b"expect") or b"").lower() == b"100-continue"
     method: str = scope["method"]
-    expects_continue = (first(incoming, b"expect") or b"").lower() == b"100-continue"
     head = serialize(method.encode("latin-1"), request_target(scope), headers)
     return UpstreamRequest(method, head, framing, length, expects_continue)
 
 
 def request_headers(scope: Scope, trusted: TrustedPeers, authority: bytes) -> RawHeaders:
     """The end-to-end headers of a request and our X-Forwarded-*, without those that frame the body."""
-    incoming: RawHeaders = scope["headers"]
-    hosts: list[bytes] = []
-    headers: RawHeaders = []
-    for pair in end_to_end(incoming):
-        name = pair[0]
-        if name == b"host":
-            hosts.append(pair[1])
-        elif name != b"content-length" and not _claims_about_client(name):
-            headers.append(pair)
+    return _assembled(scope, trusted, authority, *_sorted(scope["headers"]))
+
+
+def _sorted(headers: HeaderPairs) -> tuple[RawHeaders, RawHeaders]:
+    """Lower-cased: the headers that pass unless Connection nominates them, and those that need a closer look."""
+    passing: RawHeaders = []
+    special: RawHeaders = []
+    for name, value in headers:
+        name = name.lower()
+        if name in _SPECIAL or (name.startswith(_CLAIMS_BEGIN) and _CLAIMS_ABOUT_CLIENT.fullmatch(name)):
+            special.append((name, value))
+        else:
+            passing.append((name, value))
+    return passing, special
+
+
+def _assembled(
+    scope: Scope, trusted: TrustedPeers, authority: bytes, passing: RawHeaders, special: RawHeaders
+) -> RawHeaders:
+    hosts = [value for name, value in special if name == b"host"]
     if len(hosts) > 1:
         raise MalformedRequest("the request has more than one Host")
     host = hosts[0] if hosts else authority
-    believed = incoming if trusted.trusts(scope) else ()
-    return [(b"host", host), *headers, *_forwarded(scope, host, believed)]
+    believed = [pair for pair in special if pair[0] not in _SPECIAL] if trusted.trusts(scope) else []
+    return [(b"host", host), *_without_nominated(passing, special), *_forwarded(scope, host, believed)]
 
 
-def response_headers(headers: HeaderPairs, status: int) -> RawHeaders:
-    """The headers of an upstream's response as the client gets them.
+def response_headers(headers: RawHeaders, status: int) -> RawHeaders:
+    """The headers of an upstream's response, in lower case already, as the client gets them.
 
     A 204 has no Content-Length, and that of a 304 describes another response: servers that check the length
     of what they send would wait for a body.
     """
-    kept = end_to_end(headers)
+    kept = _without_hop_by_hop(headers)
     if status in (204, 304):
         return [(name, value) for name, value in kept if name != b"content-length"]
     return kept
@@ -124,16 +137,22 @@ def response_headers(headers: HeaderPairs, status: int) -> RawHeaders:
 
 def end_to_end(headers: HeaderPairs) -> RawHeaders:
     """A lower-cased copy without hop-by-hop headers and those that Connection nominates."""
-    kept: RawHeaders = []
-    connection: RawHeaders = []
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered not in HOP_BY_HOP:
-            kept.append((lowered, value))
-        elif lowered == b"connection":
-            connection.append((lowered, value))
-    nominated = frozenset(tokens(connection, b"connection")) - _NOT_NOMINATED
-    return [pair for pair in kept if pair[0] not in nominated] if nominated else kept
+    return _without_hop_by_hop([(name.lower(), value) for name, value in headers])
+
+
+def _without_hop_by_hop(headers: RawHeaders) -> RawHeaders:
+    """Lower-case headers without those of this connection."""
+    kept = [pair for pair in headers if pair[0] not in HOP_BY_HOP]
+    return kept if len(kept) == len(headers) else _without_nominated(kept, headers)
+
+
+def _without_nominated(headers: RawHeaders, around: RawHeaders) -> RawHeaders:
+    """`headers` without those that the Connection lines among `around` nominate."""
+    lines = [value for name, value in around if name == b"connection"]
+    if all(line in _NOT_NOMINATED for line in lines):
+        return headers
+    nominated = frozenset(tokens([(b"connection", line) for line in lines], b"connection")) - _NOT_NOMINATED
+    return [pair for pair in headers if pair[0] not in nominated]
 
 
 def request_target(scope: Scope) -> bytes:
@@ -151,8 +170,8 @@ def request_target(scope: Scope) -> bytes:
 
 def serialize(method: bytes, target: bytes, headers: RawHeaders) -> bytes:
     """A request line and header block. Raises MalformedRequest if any part could end its line early."""
-    lines = b"\r\n".join([b"%b: %b" % pair for pair in headers])
-    head = b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (method, target, lines)
+    lines = b"\r\n".join(map(b": ".join, headers))
+    head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", lines, b"\r\n\r\n"))
     ends = len(headers) + 2
     names = b"".join([name for name, _ in headers])
     if (
@@ -166,24 +185,17 @@ def serialize(method: bytes, target: bytes, headers: RawHeaders) -> bytes:
     return head
 
 
-def _forwarded(scope: Scope, host: bytes, believed: HeaderPairs) -> Iterable[tuple[bytes, bytes]]:
+def _forwarded(scope: Scope, host: bytes, believed: RawHeaders) -> RawHeaders:
     """X-Forwarded-For, -Proto and -Host, and what else a trusted peer (`believed`) says about the client."""
-    for_line = values(believed, b"x-forwarded-for")
     client = scope.get("client")
-    if client is not None:
-        for_line.append(client[0].partition("%")[0].encode("ascii", "replace"))
-    if for_line:
-        yield b"x-forwarded-for", b", ".join(for_line)
-    yield b"x-forwarded-proto", first(believed, b"x-forwarded-proto") or _scheme(scope)
-    yield b"x-forwarded-host", first(believed, b"x-forwarded-host") or host
-    for name, value in believed:
-        lowered = name.lower()
-        if _claims_about_client(lowered) and b"_" not in lowered and lowered not in _OURS:
-            yield lowered, value
-
-
-def _claims_about_client(name: bytes) -> bool:
-    return name.startswith((b"x", b"f")) and _CLAIMS_ABOUT_CLIENT.fullmatch(name) is not None
+    address = [client[0].partition("%")[0].encode("ascii", "replace")] if client is not None else []
+    for_line = values(believed, b"x-forwarded-for") + address if believed else address
+    ours: RawHeaders = [(b"x-forwarded-for", b", ".join(for_line))] if for_line else []
+    ours.append((b"x-forwarded-proto", first(believed, b"x-forwarded-proto") or _scheme(scope)))
+    ours.append((b"x-forwarded-host", first(believed, b"x-forwarded-host") or host))
+    if believed:
+        ours += [pair for pair in believed if pair[0] not in _OURS and b"_" not in pair[0]]
+    return ours
 
 
 def _scheme(scope: Scope) -> bytes:

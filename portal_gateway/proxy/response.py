@@ -20,7 +20,7 @@ class BadResponse(ValueError):
     """The upstream's bytes are no HTTP/1.1 response that can be passed on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseHead:
     """Status and raw headers (names in lower case, hop-by-hop ones included) of the final response."""
 
@@ -42,7 +42,6 @@ class ResponseParser:
         self._max_head_bytes = max_head_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._headers: RawHeaders = []
-        self._framing_headers: RawHeaders = []
         # Fields (of head and trailers) that are whole, and input that ended neither in a head nor in a body:
         # one line without an end makes no field, many lines may come in one piece of input.
         self._field_bytes = 0
@@ -111,13 +110,10 @@ class ResponseParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._field_bytes += len(name) + len(value) + 4
-        self._bound(self._field_bytes)
-        if self.head is not None:
-            return
-        name, value = name.lower(), value.rstrip(b" \t")
-        self._headers.append((name, value))
-        if name in _DECIDE_FRAMING:
-            self._framing_headers.append((name, value))
+        if self._field_bytes > self._max_head_bytes:
+            self._bound(self._field_bytes)
+        if self.head is None:
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         if self.complete:
@@ -129,8 +125,9 @@ class ResponseParser:
         version = self._parser.get_http_version()
         if not 200 <= status < 600 or version not in ("1.0", "1.1"):
             raise BadResponse(f"status {status} in HTTP/{version}")
-        framing = response_framing(self._method, status, version, self._framing_headers)
-        alive = keeps_alive(version, self._framing_headers, framing)
+        deciding = [pair for pair in self._headers if pair[0] in _DECIDE_FRAMING]
+        framing = response_framing(self._method, status, version, deciding)
+        alive = keeps_alive(version, deciding, framing)
         self.head = ResponseHead(status, self._headers, framing, alive)
         self._made_progress()
         self.complete = framing is Framing.NONE
@@ -155,7 +152,7 @@ class ResponseParser:
         if status == 101:
             raise BadResponse("switched protocols without being asked")
         self.continued = self.continued or status == 100
-        self._headers, self._framing_headers = [], []
+        self._headers = []
 
 
 def _cause(error: httptools.HttpParserError) -> BadResponse:

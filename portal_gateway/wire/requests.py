@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Scope
 from portal_gateway.wire.headers import HeaderPairs
@@ -75,6 +77,13 @@ def route_path(scope: Scope) -> str:
     if root and (path == root or path.startswith(root + "/")):
         return path[len(root) :]
     return path
+
+
+def own_target(scope: Scope) -> str:
+    """Path and query of the request, percent-encoded, as a browser may be sent back to it."""
+    root: str = scope.get("root_path", "").rstrip("/")
+    query = scope.get("query_string", b"").decode("latin-1")
+    return quote(root + route_path(scope)) + (f"?{query}" if query else "")
 
 
 def own_origin(scope: Scope, *, behind_proxy: bool) -> str:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from browser.browser_people import Demo, Visitor
 from playwright.async_api import BrowserContext, async_playwright
 
-from browser.browser_people import Demo, Visitor
 from portal_gateway.sandbox.demo import demo_app, running_vendors
 from portal_gateway.sandbox.serve import create_sandbox
 from portal_gateway.sandbox.server import running

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import httpx
-from playwright.async_api import Page, expect
-
 from browser.browser_people import Demo, Visitor
+from playwright.async_api import Page, expect
 
 
 async def opened_by_click(page: Page, name: str) -> Page:
@@ -123,3 +122,12 @@ async def test_nobody_becomes_somebody_else_by_anything_they_send(demo: Demo) ->
         page = await noah.get("/", params=claims, headers=headers)
         assert "portal-link" not in page.text
     assert demo.sandbox.planhat_vendor.calls.count("GET", "/shareabletokens/extid-jane") == 0
+
+
+async def test_a_choice_made_inside_the_embedded_frame_stays_there(demo: Demo, visitor: Visitor) -> None:
+    page = await visitor.sign_in("pia")
+    await page.goto(demo.url + "/onboarding")
+    frame = page.frame_locator("iframe.portal-frame")
+    await frame.get_by_role("link", name="Globex second plant").click()
+    await expect(frame.locator("body")).to_contain_text("Logged in as Pia")
+    assert page.url == demo.url + "/onboarding"

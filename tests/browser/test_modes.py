@@ -21,7 +21,7 @@ from portal_gateway.sandbox.serve import create_sandbox
 from portal_gateway.sandbox.server import running
 
 PAGE = "<!doctype html><title>App</title><nav><div class=links><a href=/>Home</a></div></nav><main><h1>App</h1></main>"
-NONCE = "r4nd0m"
+STRICT = "default-src 'none'; script-src 'nonce-r4nd0m'; connect-src 'self'"
 
 
 async def enter(request: Request) -> Response:
@@ -33,10 +33,10 @@ async def enter(request: Request) -> Response:
 async def page(request: Request) -> Response:
     headers = {
         "/shared": {"cache-control": "public, max-age=60", "etag": '"v1"'},
-        "/strict": {"cache-control": "public", "content-security-policy": f"default-src 'none'; script-src 'nonce-{NONCE}'; connect-src 'self'"},
+        "/strict": {"cache-control": "public", "content-security-policy": STRICT},
         "/closed": {"cache-control": "public", "content-security-policy": "default-src 'none'"},
         "/onboarding": {"content-security-policy": "default-src 'self'; style-src 'self'"},
-    }  # fmt: skip
+    }
     if request.headers.get("if-none-match") == '"v1"':
         return Response(status_code=304, headers={"etag": '"v1"'})
     return HTMLResponse(PAGE, headers=headers.get(request.url.path))

@@ -264,6 +264,17 @@ class TestPages:
         for broken in (b"", b"[", b"a:99999", b"a b", b"app.acme.com@evil"):
             assert not await injected(broken)
 
+    @pytest.mark.parametrize("host", [b"a:99999", b"[", b"a b", b"app.acme.com@evil", b""])
+    async def test_a_host_that_is_none_is_no_fault_of_ours(self, gateway: Make, host: bytes) -> None:
+        policy = (b"content-security-policy", b"script-src https://app.acme.com")
+        app = gateway(page_app(headers=[HTML, policy]), {**NAV, "mode": "loader"})
+        scope = http_scope()
+        scope["headers"] = [(b"host", host)]
+        response = Response()
+        await app(scope, receive, response.send)
+        assert response.body == PAGE
+        assert dict(app.gateway.events.counts) == {("not_injected", "", "csp_script"): 1}
+
 
 class TestServerTiming:
     @pytest.mark.parametrize(

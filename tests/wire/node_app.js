@@ -7,6 +7,7 @@ const {createHash} = require('crypto');
 const people = JSON.parse(process.env.PEOPLE);
 const page = process.env.PAGE;
 const listeners = new Set();
+const CLAIMS = Buffer.from('claims?'); // over the WebSocket: what the handshake claimed about its client
 
 const cookies = (req) => Object.fromEntries(
   (req.headers.cookie || '').split('; ').filter(Boolean).map((pair) => pair.split('=', 2)));
@@ -76,7 +77,8 @@ server.on('upgrade', (req, socket) => {
       const payload = Buffer.from(buffered.subarray(6, 6 + length).map((byte, index) => byte ^ mask[index % 4]));
       buffered = buffered.subarray(6 + length);
       if (opcode === 8) { socket.end(Buffer.concat([Buffer.from([0x88, length]), payload])); return; }
-      const answer = Buffer.from(`${(signedIn(req) || {}).id}: ${payload}`);
+      const claims = ['x-user-id', 'x_user_id', 'x-forwarded-for'].map((name) => req.headers[name]).join(' ');
+      const answer = Buffer.from(`${(signedIn(req) || {}).id}: ${payload.equals(CLAIMS) ? claims : payload}`);
       socket.write(Buffer.concat([Buffer.from([0x81, answer.length]), answer]));
     }
   });

@@ -16,6 +16,7 @@ import uvicorn
 
 from portal_gateway.errors import GatewayError
 from portal_gateway.proxy.app import UpstreamProxy
+from portal_gateway.proxy.gathering import GatheringProtocol
 from portal_gateway.wire.trust import TrustedPeers
 
 NOBODY = TrustedPeers([])
@@ -37,7 +38,13 @@ def listening_socket() -> socket.socket:
 async def serving(app: Any, **config: Any) -> AsyncIterator[int]:
     """The port on which uvicorn serves `app` in this very loop, without its signal handlers and clock."""
     with listening_socket() as sock:
-        options = {"log_config": None, "access_log": False, "lifespan": "on", "timeout_graceful_shutdown": 2}
+        options = {
+            "http": GatheringProtocol,
+            "log_config": None,
+            "access_log": False,
+            "lifespan": "on",
+            "timeout_graceful_shutdown": 2,
+        }
         server = uvicorn.Server(
             uvicorn.Config(app, server_header=False, date_header=False, proxy_headers=False, **{**options, **config})
         )

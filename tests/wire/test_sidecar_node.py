@@ -165,6 +165,17 @@ async def test_a_websocket_is_relayed_with_its_cookies(shop: Shop) -> None:
                 assert await socket.recv() == f"jane: {text}"
 
 
+async def over_websocket(shop: Shop, text: str, headers: dict[str, str]) -> str:
+    """The app's answer to one message on a new connection."""
+    url = shop.url.replace("http:", "ws:") + "/ws"
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        connect(url, additional_headers=headers, subprotocols=[Subprotocol("chat")], proxy=None) as socket,
+    ):
+        await socket.send(text)
+        return str(await socket.recv())
+
+
 async def test_a_slow_app_is_a_504_for_people_and_programs(shop: Shop) -> None:
     async with visitor(shop.url) as client:
         page = await client.get("/never", headers={"sec-fetch-mode": "navigate"})
@@ -196,6 +207,7 @@ async def test_nobody_says_by_himself_who_or_where_he_is(vendors: Vendors, tmp_p
         seen = await shop.seen(client, headers=claims)
         assert not LINK.search((await client.get("/", headers=claims)).text)
         launch = await client.get("/portal/success/launch", headers=claims)
+        assert await over_websocket(shop, "claims?", claims) == "undefined:   127.0.0.1"
     own_host = shop.url.removeprefix("http://")
     assert {name: value for name, value in seen.items() if name.startswith(("x-", "x_", "forwarded"))} == {
         "x-forwarded-for": "127.0.0.1",
@@ -216,6 +228,7 @@ async def test_a_trusted_proxy_says_who_and_where_its_client_is(vendors: Vendors
         seen = await shop.seen(client, headers=claims)
         assert LINK.search((await client.get("/", headers=claims)).text)
         launch = await client.get("/portal/success/launch", headers=claims)
+        assert await over_websocket(shop, "claims?", claims) == "undefined: jane  203.0.113.9, 127.0.0.1"
     assert (seen["x-user-id"], seen["x-forwarded-proto"]) == ("jane", "https")
     assert seen["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
     assert launch.headers["location"].startswith(vendors.planhat_url + "/redirect/")

@@ -78,3 +78,15 @@ async def test_cancellation_is_no_failure(make_scope: Any) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_plain_function_that_returns_an_awaitable_is_found_out() -> None:
+    """From the second page on, nobody waits for it outside of the budget."""
+
+    async def look_up() -> EndUser:
+        return EndUser("7")
+
+    source = CallbackSource(lambda scope: look_up())
+    assert source.immediate
+    assert await source.identify({}) == EndUser("7")
+    assert not source.immediate

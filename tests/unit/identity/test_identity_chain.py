@@ -124,7 +124,7 @@ async def known_late(scope: Any) -> EndUser | None:
             id="jwt-with-published-keys",
         ),
         pytest.param(EVERY_SOURCE[3:], None, False, False, id="whoami"),
-        pytest.param([], lambda scope: None, False, False, id="sync-callback-that-may-return-an-awaitable"),
+        pytest.param([], lambda scope: None, True, True, id="sync-callback"),
         pytest.param([], known_late, False, False, id="async-callback"),
         pytest.param([], functools.partial(known_late), False, False, id="partial-of-async-callback"),
     ],

@@ -370,3 +370,9 @@ class TestContentSecurityPolicy:
     def test_an_origin_that_is_unknown_or_another_does_not_break_the_plan(self, origin: str) -> None:
         headers = [HTML, csp(b"script-src https://app.acme.com; frame-src 'self'")]
         assert plan_injection(200, headers, page(LOADER), TAGS, origin) == "csp_script"
+
+
+def test_a_resumed_download_is_left_to_the_app() -> None:
+    headers = [(b"accept", b"text/html"), (b"range", b"bytes=100-"), (b"if-range", b'"v1"')]
+    assert request_refusal({"method": "GET", "headers": headers}) == "resumed"
+    assert request_refusal({"method": "GET", "headers": headers[:2]}) is None

@@ -153,6 +153,29 @@ class TestWaiting:
         assert list(rewrite.results()) == [("success", "loader", "")]
         rewrite.cancel()
 
+    async def test_the_budget_runs_from_the_head_on_and_not_anew_at_each_place(
+        self, parts: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waited: list[float] = []
+
+        async def wait(tasks: Any, timeout: float) -> Any:
+            waited.append(timeout)
+            return set(), tasks
+
+        p = parts(NAV, access={"budget_ms": 300})
+        p.success.gate = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for spent_s in (0.1, 5.0):
+            rewrite = rewrite_of(p, outcomes=None)
+            with monkeypatch.context() as patch:
+                now = loop.time()
+                patch.setattr(loop, "time", lambda now=now, spent_s=spent_s: now + spent_s)
+                patch.setattr(asyncio, "wait", wait)
+                assert LOADER in await run_through(rewrite, PAGE)
+            rewrite.cancel()
+        assert 0.0 < waited[0] <= 0.2
+        assert waited[1:] == [0.0]
+
     async def test_a_page_without_the_place_waits_for_nobody(self, parts: Make) -> None:
         p = parts({"at": "aside"}, access={"budget_ms": 10_000})
         p.success.gate = asyncio.Event()

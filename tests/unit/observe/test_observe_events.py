@@ -55,8 +55,8 @@ def test_a_failure_of_our_own_is_logged_with_its_traceback(caplog: pytest.LogCap
     with caplog.at_level(logging.ERROR, "portal_gateway"):
         try:
             raise ZeroDivisionError
-        except ZeroDivisionError:
-            events.failed("template", "success")
+        except ZeroDivisionError as error:
+            events.failed(error, "template", "success")
     [record] = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError

@@ -121,7 +121,10 @@ class TestNeverMints:
     @pytest.mark.parametrize(("route", "headers", "others", "code"), NEVER)
     async def test_what_is_no_click(self, site: Any, route: str, headers: Any, others: Any, code: str) -> None:
         s = site()
-        assert problem(await s.get(f"/onboarding/{route}", *headers, **others)) == (400, code)
+        assert problem(await s.get(f"/onboarding/{route}", *headers, **others)) == (
+            405 if code == "method" else 400,
+            code,
+        )
         assert s.minted == []
         assert s.onboarding.asked == []
         assert s.app.gateway.events.counts["refused", "onboarding", code] == 1
@@ -363,7 +366,7 @@ class TestChoices:
 
     async def test_the_user_chooses(self, several: Site) -> None:
         page = await several.get("/onboarding/")
-        assert b'href="/portal/onboarding/?project=5001"' in page.body
+        assert b'href="?project=5001"' in page.body
         assert b"Vance &lt;pilot&gt;" in page.body
         assert b"<iframe" not in page.body
 
@@ -390,7 +393,7 @@ class TestChoices:
         several.onboarding.link = ChoiceNeeded("which?")
         page = await several.get("/onboarding/launch")
         assert (page.status, page.header("location")) == (200, None)
-        assert b'href="/portal/onboarding/?project=5001"' in page.body
+        assert b'href="?project=5001"' in page.body
 
 
 class TestAccess:
