@@ -179,7 +179,7 @@ def test_header_names(sources: Any, expected: set[bytes]) -> None:
 
 
 def signed(secret: str, **claims: Any) -> bytes:
-    return jwt.encode({"sub": "mallory", "exp": time.time() + 60, **claims}, secret).encode()
+    return jwt.encode({"sub": "mallory", "exp": time.time() + 3600, **claims}, secret).encode()
 
 
 # What an attacker controls: the path, the query, headers, cookies, the body.

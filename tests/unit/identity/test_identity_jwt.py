@@ -124,7 +124,8 @@ async def test_public_key_algorithms(algorithm: str, kind: str, issuer: Any, key
     await source.aclose()
 
 
-NOW = time.time()
+class Seconds(int):
+    """From now, which is when the test runs, not when it is collected."""
 
 
 @pytest.mark.parametrize(
@@ -133,12 +134,12 @@ NOW = time.time()
         pytest.param({}, {"exp": None}, False, id="exp-missing"),
         pytest.param({}, {"exp": "soon"}, False, id="exp-text"),
         pytest.param({}, {"exp": 1e400}, False, id="exp-infinite"),
-        pytest.param({}, {"exp": NOW - 60}, False, id="expired"),
-        pytest.param({"leeway_s": 300}, {"exp": NOW - 60}, True, id="expired-within-leeway"),
-        pytest.param({}, {"nbf": NOW + 60}, False, id="not-yet"),
-        pytest.param({"leeway_s": 300}, {"nbf": NOW + 60}, True, id="not-yet-within-leeway"),
-        pytest.param({}, {"iat": NOW + 60}, False, id="issued-in-the-future"),
-        pytest.param({"leeway_s": 300}, {"iat": NOW + 60}, True, id="issued-in-the-future-within-leeway"),
+        pytest.param({}, {"exp": Seconds(-60)}, False, id="expired"),
+        pytest.param({"leeway_s": 300}, {"exp": Seconds(-60)}, True, id="expired-within-leeway"),
+        pytest.param({}, {"nbf": Seconds(60)}, False, id="not-yet"),
+        pytest.param({"leeway_s": 300}, {"nbf": Seconds(60)}, True, id="not-yet-within-leeway"),
+        pytest.param({}, {"iat": Seconds(60)}, False, id="issued-in-the-future"),
+        pytest.param({"leeway_s": 300}, {"iat": Seconds(60)}, True, id="issued-in-the-future-within-leeway"),
         pytest.param({"audience": "app"}, {"aud": "app"}, True, id="aud"),
         pytest.param({"audience": "app"}, {"aud": ["x", "app"]}, True, id="aud-list"),
         pytest.param({"audience": "app"}, {"aud": "other"}, False, id="aud-other"),
@@ -154,7 +155,8 @@ NOW = time.time()
     ],
 )
 async def test_claims_are_checked(configured: Any, claims: Any, accepted: bool, make_scope: Any) -> None:
-    signed = forge_signed({"sub": "ann", "exp": NOW + 3600, **claims})
+    claims = {name: time.time() + value if isinstance(value, Seconds) else value for name, value in claims.items()}
+    signed = forge_signed({"sub": "ann", "exp": time.time() + 60, **claims})
     assert (await JwtSource(settings(**configured)).identify(make_scope(bearer(signed))) is not None) is accepted
 
 
@@ -165,7 +167,10 @@ def forge_signed(claims: dict[str, Any]) -> str:
 
 
 async def test_a_numeric_sub_is_an_id(make_scope: Any) -> None:
-    assert await known_id(JwtSource(settings()), make_scope(bearer(forge_signed({"sub": 42, "exp": NOW + 60})))) == "42"
+    assert (
+        await known_id(JwtSource(settings()), make_scope(bearer(forge_signed({"sub": 42, "exp": time.time() + 60}))))
+        == "42"
+    )
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "", None, 0, ["HS256"], {"a": 1}], ids=repr)
@@ -179,7 +184,7 @@ async def test_alg_none_is_refused(alg: Any, kind: str, issuer: Any, key_server:
             "jwks_url": settings(jwks_url=key_server.url, algorithms=["RS256"]),
         }[kind]
     )
-    unsigned = forged({"alg": alg, "kid": "k"}, {"sub": "ann", "exp": NOW + 3600})
+    unsigned = forged({"alg": alg, "kid": "k"}, {"sub": "ann", "exp": time.time() + 60})
     assert await source.identify(make_scope(bearer(unsigned))) is None
     assert key_server.requests == []
 
@@ -231,7 +236,7 @@ async def test_kid_injection(kid: str, issuer: Any, key_server: Any, make_scope:
 async def test_kid_of_another_type(kid: Any, issuer: Any, key_server: Any, make_scope: Any) -> None:
     key_server.publish(issuer.jwk("RS256", kid="k"))
     source = JwtSource(settings(jwks_url=key_server.url, algorithms=["RS256"]))
-    made = forged({"alg": "RS256", "kid": kid}, {"sub": "ann", "exp": NOW + 3600}, b"x" * 256)
+    made = forged({"alg": "RS256", "kid": kid}, {"sub": "ann", "exp": time.time() + 60}, b"x" * 256)
     assert await source.identify(make_scope(bearer(made))) is None
 
 
