@@ -1,6 +1,6 @@
 """The command line. Each command is a function that returns the exit status; messages go to people, not tracebacks.
 
-Exit status: 0 done, 1 something is wrong with the configuration or the address, 2 wrong arguments.
+Exit status: 0 done, 1 something is wrong with the configuration, the address or the page, 2 wrong arguments.
 """
 
 from __future__ import annotations
@@ -72,6 +72,23 @@ def check(options: argparse.Namespace) -> int:
     return 0
 
 
+def explain(options: argparse.Namespace) -> int:
+    from portal_gateway.explaining import PageUnavailable, explain_file, explain_url
+
+    try:
+        if options.url is None:
+            content_type = options.content_type or "text/html"
+            report, lands = explain_file(options.config, options.page, options.path or "/", content_type)
+        elif options.content_type is None:
+            report, lands = explain_url(options.config, options.url, options.path)
+        else:
+            return _fail("--content-type is for a saved page: the answer of a URL has its own")
+    except PageUnavailable as error:
+        return _fail(str(error))
+    print(report)
+    return 0 if lands else 1
+
+
 def schema(_options: argparse.Namespace) -> int:
     from portal_gateway.settings import Settings
 
@@ -134,6 +151,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("config", metavar="FILE")
     command.set_defaults(run=check)
 
+    command = commands.add_parser("explain", help="where the inject rules land in a page, or why they do not")
+    command.add_argument("--config", required=True, metavar="FILE", help="YAML configuration")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--page", metavar="FILE", help="a saved page")
+    source.add_argument("--url", metavar="URL", help="fetched once, as a browser would without signing in")
+    command.add_argument("--path", type=_path, metavar="PATH", help="the path of the page, for the rules' `paths`")
+    command.add_argument("--content-type", metavar="TYPE", help="of a saved page (default text/html)")
+    command.set_defaults(run=explain)
+
     command = commands.add_parser("init", help="write a commented configuration to start from")
     command.add_argument("path", nargs="?", default="portal-gateway.yaml", metavar="FILE")
     command.set_defaults(run=init)
@@ -164,6 +190,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
     return int(text)
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise argparse.ArgumentTypeError('a path starts with "/"')
+    return text
 
 
 def _positive(text: str) -> int:

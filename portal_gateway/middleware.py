@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from portal_gateway.gateway import Gateway
 from portal_gateway.identity.callback import Identify
 from portal_gateway.identity.subrequest import is_subrequest, keep_state
+from portal_gateway.injection.compress import CompressedSend
 from portal_gateway.injection.plan import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.stream import PageResponder, announcing
@@ -32,6 +34,8 @@ class PortalGatewayMiddleware:
 
     `config` is the path of a YAML file, a mapping of the same shape, or Settings. `identify` is asked first for the
     end user of a request; it gets the ASGI scope and returns an EndUser or None, directly or as an awaitable.
+    `compress` asks `app` for uncompressed pages and compresses them for clients that accept that: right when the app
+    is in another process, as it is behind the sidecar.
 
     Raises SettingsError for a configuration that cannot be used.
     """
@@ -41,12 +45,17 @@ class PortalGatewayMiddleware:
         app: ASGIApp,
         config: Settings | Mapping[str, Any] | str | os.PathLike[str],
         identify: Identify | None = None,
+        *,
+        compress: bool = False,
     ) -> None:
         self.app = app
+        self._compresses = compress
         self.gateway = Gateway(load_settings(config), app, identify)
         self._mount = self.gateway.settings.mount_path
         self._mount_prefix = self._mount + "/"
         self._identity_headers = self.gateway.identity_headers
+        public_url = self.gateway.settings.public_url
+        self._public_origin = None if public_url is None else _usable_origin(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -77,7 +86,10 @@ class PortalGatewayMiddleware:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
         gateway = self.gateway
-        headers, revalidates = page_request_headers(scope["headers"], gateway.tags)
+        compressed = CompressedSend(send, scope["method"], scope["headers"]) if self._compresses else None
+        if compressed is not None:
+            send = compressed.send
+        headers, revalidates = page_request_headers(scope["headers"], gateway.tags, uncompressed=compressed is not None)
         # The app's own session middleware will fill this very mapping, which is where identity looks later.
         scope = {**scope, "headers": headers}
         if scope.get("extensions"):
@@ -98,12 +110,14 @@ class PortalGatewayMiddleware:
             await self.app(scope, receive, responder.send)
         finally:
             await responder.aclose()
+            if compressed is not None:
+                await compressed.aclose()
 
     def _own_origin(self, scope: Scope) -> str:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""
-        settings, trusted = self.gateway.settings, self.gateway.trusted
-        asked = settings.public_url or own_origin(scope, behind_proxy=trusted.trusts(scope))
-        return origin_of(asked) or ""
+        if self._public_origin is not None:
+            return self._public_origin
+        return _usable_origin(own_origin(scope, behind_proxy=self.gateway.trusted.trusts(scope)))
 
     def _believable(self, scope: Scope) -> Scope:
         """The scope without identity headers, unless a trusted proxy sent them."""
@@ -112,3 +126,8 @@ class PortalGatewayMiddleware:
         headers = scope["headers"]
         stripped = strip_headers(headers, self._identity_headers)
         return scope if stripped is headers else {**scope, "headers": stripped}
+
+
+@lru_cache(maxsize=256)
+def _usable_origin(claimed: str) -> str:
+    return origin_of(claimed) or ""

@@ -15,6 +15,7 @@ import uvicorn
 
 from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.proxy.allocator import keep_heap
+from portal_gateway.proxy.gathering import GatheringProtocol
 from portal_gateway.settings import Settings, load_settings
 from portal_gateway.sidecar import create_sidecar
 from portal_gateway.wire.asgi import ASGIApp
@@ -39,7 +40,7 @@ def serve_sidecar(config: str, upstream: str | None, listener: socket.socket, wo
         "portal_gateway.serving:worker_app",
         factory=True,
         workers=workers,
-        http="httptools",
+        http=GatheringProtocol,
         ws="websockets-sansio",
         proxy_headers=False,
         server_header=False,

@@ -34,7 +34,7 @@ def create_sidecar(config: Settings | Mapping[str, Any] | str | os.PathLike[str]
         trusted=TrustedPeers(settings.trusted_proxies),
         timeouts=Timeouts(timeouts.connect_s, timeouts.head_s, timeouts.idle_s),
     )
-    return PortalGatewayMiddleware(ErrorPages(proxy, settings.mount_path), settings)
+    return PortalGatewayMiddleware(ErrorPages(proxy, settings.mount_path), settings, compress=settings.compress)
 
 
 def sidecar_problems(settings: Settings) -> list[Problem]:

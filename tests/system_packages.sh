@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the servers and the browser that the tests drive: real ones, from Debian's packages. Without root or apt it
-# says what is missing and fails.
+# Installs the servers and the browser that the tests drive: real ones, from Debian's packages; and fetches the pages of
+# the corpus tests. Without root or apt it says what is missing and fails.
 set -eu
 
 missing=""
@@ -11,8 +11,9 @@ need chromium chromium
 need nginx nginx-light
 need node nodejs
 
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+if [ -z "$missing" ]; then
+  : # all there
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "Installing for the tests:$missing"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
@@ -23,3 +24,5 @@ else
   echo "On Debian or Ubuntu: sudo apt-get install$missing" >&2
   exit 1
 fi
+
+sh "$(dirname "$0")/corpus/fetch_pages.sh"

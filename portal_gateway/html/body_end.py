@@ -13,6 +13,7 @@ from portal_gateway.html.charsets import has_unscannable_mark
 from portal_gateway.html.elements import FORMATTING, RAW_TEXT
 from portal_gateway.html.matching import CompiledTargets
 from portal_gateway.html.output import Mark, MarkKind, Segment
+from portal_gateway.html.runs import balanced_up_to_the_end
 from portal_gateway.html.tokenizer import PageScanner
 
 # How far from the end of the page `</body` is looked for, in bytes; no more than this is held back.
@@ -29,6 +30,9 @@ _TRAILER = re.compile(
     rb"(?:[\t\n\f\r ]++|<!--(?!-?>)(?:[^-]|-(?!-!?>))*+--!?>|</(?:body|html)[\t\n\f\r ]*+>)*+",
     re.IGNORECASE,
 )
+# Where an end tag mostly is, this many bytes from the end.
+_NEAR = 256
+
 # Elements in which markup is text, and those in which a place would be refused, moved or wrapped.
 _RAW = RAW_TEXT | {b"script", b"noframes"}
 _RISKY = FORMATTING | {b"frameset", b"math", b"plaintext", b"select", b"svg", b"table", b"template"}
@@ -127,6 +131,9 @@ class BodyEnd:
 def _is_settled(context: bytes) -> bool:
     """Whether the last of `context` leaves no comment, raw text, risky element, attribute or tag open."""
     context = context[-_CONTEXT:].lower()
+    # The quick way for what is plain; "<" may stand in the middle of a tag only before the first ">".
+    if balanced_up_to_the_end(_RISKY, _RAW).match(context, max(0, context.find(b">"))):
+        return True
     risky: dict[bytes, int] = {}
     hidden_to = 0
     for match in _TURN.finditer(context):
@@ -158,15 +165,25 @@ def _end_tag(data: bytes, max_tail: int) -> int:
     Of several with nothing but a trailer between, the first: all of them end the same body.
     """
     earliest = max(0, len(data) - max_tail)
-    start = _last_end_tag(data, earliest, len(data))
+    start = _last_end_tag(data, max(earliest, len(data) - _NEAR), len(data))
+    if start < 0:
+        start = _last_end_tag(data, earliest, len(data))
     if start < 0:
         cut_off = data.rfind(b"<", max(0, len(data) - len(_PREFIX) + 1))
         return cut_off if cut_off >= 0 and _PREFIX.startswith(data[cut_off:].lower()) else -1
-    while (before := _last_end_tag(data, earliest, start)) >= 0:
-        if not _TRAILER.fullmatch(data, before, start):
+    while _may_end_trailer(data[max(earliest, start - _NEAR) : start]):
+        before = _last_end_tag(data, earliest, start)
+        if before < 0 or not _TRAILER.fullmatch(data, before, start):
             break
         start = before
     return start
+
+
+def _may_end_trailer(text: bytes) -> bool:
+    """Whether `text` ends in a comment or an end tag of body or html, as far as it shows."""
+    text = text.rstrip(b"\t\n\f\r ")
+    last = text[text.rfind(b"<") :][:6].lower()
+    return not text or text.endswith((b"->", b"-!>")) or last in (_PREFIX, b"</html")
 
 
 def _last_end_tag(data: bytes, start: int, end: int) -> int:

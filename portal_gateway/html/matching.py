@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from portal_gateway.html.candidates import Candidates, candidates_of
 from portal_gateway.html.selectors import Combinator, Compound, Selector
 from portal_gateway.html.tags import Tag
 
@@ -62,6 +63,7 @@ class CompiledTargets:
         "_found",
         "_literals",
         "_next",
+        "candidates",
         "only_body_end",
         "targets",
     )
@@ -69,6 +71,7 @@ class CompiledTargets:
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = tuple(targets)
         self.only_body_end = bool(self.targets) and all(map(_is_body_end, self.targets))
+        self.candidates: Candidates | None
         self._first = 0
         self._any_name = 0
         self._by_name: dict[bytes, int] = {}
@@ -79,6 +82,10 @@ class CompiledTargets:
         for index, target in enumerate(self.targets):
             for chain in target.selector.chains:
                 self._add(chain, index)
+        # What has no candidate may be skipped, unless children have to be counted.
+        counts = any(compound.positions for compound in self._compounds)
+        last = [chain[-1] for target in self.targets for chain in target.selector.chains]
+        self.candidates = None if counts else candidates_of(last)
 
     def _add(self, chain: tuple[Compound, ...], target: int) -> None:
         self._first |= 1 << len(self._compounds)

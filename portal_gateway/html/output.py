@@ -49,9 +49,18 @@ class Output:
     def held_bytes(self) -> int:
         return sum(len(s) for s in self._segments if isinstance(s, bytes)) if self._holds else 0
 
-    def load(self, data: bytes) -> None:
-        self.buffer = self.buffer[self._cut :] + data if self._cut < len(self.buffer) else data
+    def load(self, data: bytes) -> int:
+        """Add `data` to what is unread; how much that is."""
+        unread = len(self.buffer) - self._cut
+        self.buffer = self.buffer[self._cut :] + data if unread else data
         self._cut = 0
+        return unread
+
+    def unload(self) -> bytes:
+        unread = self.buffer[self._cut :]
+        self.buffer = b""
+        self._cut = 0
+        return unread
 
     def mark(self, offset: int, mark: Mark, key: Hashable = None) -> None:
         """Put `mark` before the byte at `offset` of the buffer; with a key, hold from there on."""

@@ -12,7 +12,7 @@ from portal_gateway.html.elements import RAW_TEXT, TABLE_SECTIONS
 from portal_gateway.html.matching import CompiledTargets, Element, Matches, Position, Target
 from portal_gateway.html.output import Mark, MarkKind, Output
 from portal_gateway.html.tags import Tag
-from portal_gateway.html.tree import Ambiguous, Mode
+from portal_gateway.html.tree import MARKER, Ambiguous, Mode
 from portal_gateway.html.tree_rules import TreeRules
 
 _ORDER = (Position.BEFORE, Position.REPLACE, Position.PREPEND, Position.APPEND, Position.AFTER)
@@ -45,6 +45,16 @@ class Placer:
     @property
     def done(self) -> bool:
         return not (self._matches.unmatched or self._waiting or self._body_end or self._output.holding)
+
+    @property
+    def searching(self) -> bool:
+        return self._matches.unmatched != 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to come from what cannot match: no end is waited for, no element can be reopened."""
+        waiting = self._waiting or self._body_end or self._replacing or self._output.holding
+        return not waiting and all(element is MARKER for element in self.tree.formatting)
 
     # --- tokens
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portal_gateway.html.body_end import BodyEnd
+from portal_gateway.html.candidate_first import CandidateFirst
 from portal_gateway.html.matching import CompiledTargets, Position, Target, compile_targets
 from portal_gateway.html.output import Mark, MarkKind, Segment
 from portal_gateway.html.tokenizer import PageScanner
@@ -39,8 +40,13 @@ class Scanner:
 
     def __init__(self, targets: CompiledTargets | Sequence[Target], *, max_held: int = DEFAULT_MAX_HELD) -> None:
         compiled = targets if isinstance(targets, CompiledTargets) else compile_targets(targets)
-        engine = BodyEnd if compiled.only_body_end else PageScanner
-        self._engine: BodyEnd | PageScanner = engine(compiled, max_held)
+        self._engine: BodyEnd | CandidateFirst | PageScanner
+        if compiled.only_body_end:
+            self._engine = BodyEnd(compiled, max_held)
+        elif compiled.candidates is not None:
+            self._engine = CandidateFirst(compiled, max_held)
+        else:
+            self._engine = PageScanner(compiled, max_held)
         self.feed = self._engine.feed
         self.close = self._engine.close
         self.reason = self._engine.reason

@@ -13,24 +13,22 @@ from collections.abc import Callable
 from html import unescape
 from typing import TypeAlias
 
+from portal_gateway.html.candidates import Search
 from portal_gateway.html.charsets import has_unscannable_mark
 from portal_gateway.html.matching import CompiledTargets
 from portal_gateway.html.output import Output, Segment
 from portal_gateway.html.placing import Placer
+from portal_gateway.html.raw_text import RawText
+from portal_gateway.html.runs import skip_run
 from portal_gateway.html.tags import LEAF, TAG, Tag
 from portal_gateway.html.tree import Ambiguous, Mode
 
 _COMMENT_AT_ONCE = re.compile(rb"-?>")
 _COMMENT_END = re.compile(rb"--!?>")
-_SCRIPT_TURN = re.compile(rb"(<!--)|(-->)|<(/?)script(?=[\t\n\f\r />])", re.IGNORECASE)
 _SPACE = re.compile(rb"[\t\n\f\r ]*")
 _REFERENCE = re.compile(rb"&#?[0-9a-zA-Z]*;?")
 _MAX_REFERENCE = 64
 _LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_RAW_END = {
-    name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE)
-    for name in (b"title", b"textarea", b"style", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript")
-}
 _NUL_BREAKS = frozenset(
     (
         Mode.INITIAL,
@@ -50,12 +48,15 @@ class PageScanner:
     def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
         self._output = Output()
         self._placer = Placer(compiled, self._output)
+        self._candidates = compiled.candidates
+        self._search: Search | None = None
+        # Up to this offset of the buffer nothing can match.
+        self._clear_to = 0
         self._tree = self._placer.tree
         self._max_held = max_held
         # A plain function, not a bound method: a page that is done must not wait for the garbage collector.
         self._read: _Read = PageScanner._read_data
-        self._raw_name = b""
-        self._script_level = 0
+        self._raw = RawText(b"")
         self._unfinished: str | None = None
         self._mark_seen = False
         self._passing = not compiled.targets
@@ -84,17 +85,39 @@ class PageScanner:
         fallback = (self._unfinished or "no_match") if self._closed else None
         return self._placer.refusals.get(target) or self._bail_reason or fallback
 
-    def feed(self, data: bytes) -> list[Segment]:
+    @property
+    def started(self) -> bool:
+        """Whether the bytes that may be a byte order mark have been seen."""
+        return self._mark_seen
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing comes of what cannot match."""
+        return self._mark_seen and self._placer.idle
+
+    @property
+    def holding(self) -> bool:
+        return self._output.holding
+
+    def feed(self, data: bytes, clear: int = 0) -> list[Segment]:
+        """The segments that are ready. Nothing in what is unread and in the first `clear` bytes can match."""
         if self._passing:
             return [data] if data else []
-        self._output.load(data)
+        unread = self._output.load(data)
+        self._clear_to = unread + clear if clear else 0
+        self._search = self._candidates.search(self._output.buffer) if self._candidates is not None else None
         return self._run(final=False)
+
+    def take_back(self) -> bytes:
+        """The last bytes that came in, as far as they have not been read; they have to be fed again."""
+        return self._output.unload()
 
     def close(self) -> list[Segment]:
         self._closed = True
         if self._passing:
             return []
         self._output.load(b"")
+        self._search = None
         return self._run(final=True)
 
     def _run(self, *, final: bool) -> list[Segment]:
@@ -143,9 +166,14 @@ class PageScanner:
     # --- the data state
 
     def _read_data(self, position: int, final: bool) -> int:
-        buffer, placer, tree = self._output.buffer, self._placer, self._tree
+        buffer, placer, tree, search = self._output.buffer, self._placer, self._tree, self._search
         size = len(buffer)
         while position < size:
+            if search is not None:
+                if position >= self._clear_to:
+                    self._clear_to = search.find(position) if placer.searching else size
+                if position < self._clear_to:
+                    position = skip_run(tree, buffer, position, self._clear_to)
             found = buffer.find(b"<", position)
             text_end = found if found >= 0 else size
             if text_end > position and tree.text_matters:
@@ -174,7 +202,9 @@ class PageScanner:
             placer.tag(Tag(name, bool(end_slash), raw), position, match.end())
             position = match.end()
             if tree.read_raw is not None and not end_slash:
-                self._begin_raw(tree.read_raw)
+                self._raw = RawText(tree.read_raw)
+                self._read = PageScanner._read_raw
+                self._unfinished = "eof_in_text"
                 return position
             if placer.done:
                 return position
@@ -285,51 +315,18 @@ class PageScanner:
         end = self._output.buffer.find(b"]]>", position)
         return self._resume_data(end + 3) if end >= 0 else max(position, len(self._output.buffer) - 2)
 
-    def _begin_raw(self, name: bytes) -> None:
-        self._raw_name = name
-        self._script_level = 0
-        self._unfinished = "eof_in_text"
-        if name == b"script":
-            self._read = PageScanner._read_script
-        else:
-            self._read = PageScanner._read_plaintext if name == b"plaintext" else PageScanner._read_raw
-
-    def _read_plaintext(self, position: int, final: bool) -> int:
-        return len(self._output.buffer)
-
     def _read_raw(self, position: int, final: bool) -> int:
-        match = _RAW_END[self._raw_name].search(self._output.buffer, position)
-        if match is None:
-            return max(position, len(self._output.buffer) - len(self._raw_name) - 2)
-        self._read = PageScanner._read_raw_end
-        return match.start()
-
-    def _read_script(self, position: int, final: bool) -> int:
-        """Script data: level 1 is "escaped" (after <!--), level 2 "double escaped" (after <!-- <script)."""
-        buffer = self._output.buffer
-        while match := _SCRIPT_TURN.search(buffer, position):
-            position = match.end()
-            if match[1]:
-                self._script_level = max(self._script_level, 1)
-                # The dashes of <!-- may be those of --> as well.
-                position -= 2
-            elif match[2]:
-                self._script_level = 0
-            elif match[3]:
-                if self._script_level < 2:
-                    self._read = PageScanner._read_raw_end
-                    return match.start()
-                self._script_level = 1
-            elif self._script_level == 1:
-                self._script_level = 2
-        return max(position, len(buffer) - 8)
+        position, ended = self._raw.find_end(self._output.buffer, position)
+        if ended:
+            self._read = PageScanner._read_raw_end
+        return position
 
     def _read_raw_end(self, position: int, final: bool) -> int:
         match = TAG.match(self._output.buffer, position)
         if match is None:
             return position
         self._resume_data(position)
-        self._placer.tag(Tag(self._raw_name, end=True), position, match.end(), raw_end=True)
+        self._placer.tag(Tag(self._raw.name, end=True), position, match.end(), raw_end=True)
         return match.end()
 
 

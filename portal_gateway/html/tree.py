@@ -28,8 +28,8 @@ MAX_DEPTH = 512
 # HTML 13.2.4.3: of equal formatting elements no more than three stay in the list ("Noah's Ark clause").
 MAX_EQUAL_FORMATTING = 3
 
-_NO_TAG = Tag(b"")
-_MARKER = Element(b"", _NO_TAG)
+# Stands in the list of active formatting elements where the search for one ends.
+MARKER = Element(b"", Tag(b""))
 
 
 class Mode(Enum):
@@ -154,15 +154,15 @@ class OpenElements:
         return bool(self.formatting) and not self.formatting[-1].open
 
     def add_marker(self) -> None:
-        self.formatting.append(_MARKER)
+        self.formatting.append(MARKER)
 
     def clear_to_marker(self) -> None:
-        while self.formatting and self.formatting.pop() is not _MARKER:
+        while self.formatting and self.formatting.pop() is not MARKER:
             pass
 
     def find_formatting(self, name: bytes) -> Element | None:
         for element in reversed(self.formatting):
-            if element is _MARKER:
+            if element is MARKER:
                 return None
             if element.name == name:
                 return element
@@ -172,7 +172,7 @@ class OpenElements:
         element = self.insert(tag)
         equal = []
         for other in reversed(self.formatting):
-            if other is _MARKER:
+            if other is MARKER:
                 break
             if other.name == tag.name and other.tag.attributes == tag.attributes:
                 equal.append(other)
@@ -273,6 +273,6 @@ class OpenElements:
 
 def _after_last_marker(formatting: list[Element]) -> int:
     for index in range(len(formatting) - 1, -1, -1):
-        if formatting[index] is _MARKER:
+        if formatting[index] is MARKER:
             return index + 1
     return 0

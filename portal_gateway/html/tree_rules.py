@@ -12,7 +12,7 @@ from portal_gateway.html.tree import MAX_DEPTH, MAX_EQUAL_FORMATTING, Ambiguous,
 
 _BEFORE_BODY = (Mode.INITIAL, Mode.BEFORE_HTML, Mode.BEFORE_HEAD, Mode.IN_HEAD, Mode.AFTER_HEAD)
 _TABLE_MODES = (Mode.IN_TABLE, Mode.IN_COLUMN_GROUP, Mode.IN_TABLE_BODY, Mode.IN_ROW)
-_LIKE_BODY = (Mode.IN_BODY, Mode.IN_CELL, Mode.IN_CAPTION)
+LIKE_BODY = (Mode.IN_BODY, Mode.IN_CELL, Mode.IN_CAPTION)
 _ACT_AS_START = (b"head", b"body", b"html", b"br")
 
 
@@ -22,7 +22,7 @@ class TreeRules(TableRules):
     @property
     def text_matters(self) -> bool:
         """Whether text could change anything; elsewhere it need not be looked at."""
-        return self.frameset_ok or self.formatting_pending or self.mode not in _LIKE_BODY
+        return self.frameset_ok or self.formatting_pending or self.mode not in LIKE_BODY
 
     def doctype(self, text: bytes) -> None:
         if self.mode is Mode.INITIAL:
@@ -38,7 +38,7 @@ class TreeRules(TableRules):
 
     def end_simply(self, name: bytes) -> bool:
         """Whether an end tag closed the current element and changed nothing else."""
-        return self.mode in _LIKE_BODY and not self.opaque.active and self.close_current(name)
+        return self.mode in LIKE_BODY and not self.opaque.active and self.close_current(name)
 
     def skips_leaf(self, name: bytes) -> bool:
         """Whether an inline element of nothing but text would leave everything as it was."""
@@ -65,7 +65,7 @@ class TreeRules(TableRules):
     def whitespace(self) -> None:
         if self.opaque.active or self.raw:
             return
-        if self.mode in _LIKE_BODY or self.mode is Mode.AFTER_BODY:
+        if self.mode in LIKE_BODY or self.mode is Mode.AFTER_BODY:
             self.reconstruct_formatting()
 
     def characters(self) -> None:

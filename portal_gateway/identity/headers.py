@@ -9,12 +9,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from portal_gateway.errors import IdentityError
 from portal_gateway.identity.fields import user_from
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import HeadersIdentity
 from portal_gateway.wire.asgi import Scope
 from portal_gateway.wire.trust import TrustedPeers, fold_name
+
+MAX_USERS = 4096
 
 
 class HeadersSource:
@@ -27,6 +31,8 @@ class HeadersSource:
         self._settings = settings
         self._trusted = trusted
         self._by_folded = {fold_name(name.encode()): name for name in settings.header_names()}
+        # The same people come again: what their headers say is read once.
+        self._user_of = lru_cache(maxsize=MAX_USERS)(self._read)
 
     @property
     def header_names(self) -> frozenset[bytes]:
@@ -37,18 +43,20 @@ class HeadersSource:
         """The user the proxy names. Raises IdentityError if the headers are ambiguous or not UTF-8."""
         if not self._trusted.trusts(scope):
             return None
+        by_folded = self._by_folded
+        return self._user_of(tuple([pair for pair in scope["headers"] if fold_name(pair[0]) in by_folded]))
+
+    def _read(self, pairs: tuple[tuple[bytes, bytes], ...]) -> EndUser | None:
         found: dict[str, str] = {}
-        for key, value in scope["headers"]:
-            name = self._by_folded.get(fold_name(key))
-            if name is None:
-                continue
+        for key, value in pairs:
+            name = self._by_folded[fold_name(key)]
             if name in found or key.lower() != name.lower().encode():
                 raise IdentityError(f"the identity header {name} is repeated or comes in two spellings")
             found[name] = _decoded(name, value)
         return user_from(found, self._settings)
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        self._user_of.cache_clear()
 
 
 def _decoded(name: str, value: bytes) -> str:

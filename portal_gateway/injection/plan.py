@@ -6,8 +6,9 @@ What is not injected is left alone for a named reason (DESIGN rule 9). When in d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from portal_gateway.html.charsets import is_scannable
 from portal_gateway.html.codings import is_decodable
@@ -17,7 +18,7 @@ from portal_gateway.injection.rules import PagePlacements, Placement
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.headers import HeaderPairs
-from portal_gateway.wire.requests import is_partial, is_prefetch
+from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
 
 MARK = b"x-portal-gateway"
 
@@ -25,12 +26,30 @@ _PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
 _DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
 # By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
 _PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
+# All that a request is judged by.
+_DECISIVE_OF_REQUESTS = frozenset(
+    {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
+)
 # Headers that describe the exact bytes of the app's body.
-_BODY_FACTS = frozenset(
+BODY_FACTS = frozenset(
     {b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"}
 )
 # Headers to shared caches alone, which go by them whatever Cache-Control says (RFC 9213; nginx; Fastly; Akamai).
 _SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"edge-control", b"x-accel-expires"})
+# All that a response is judged by, beside headers for shared caches.
+_DECISIVE_OF_RESPONSES = frozenset(
+    {
+        MARK,
+        b"cache-control",
+        b"content-disposition",
+        b"content-encoding",
+        b"content-range",
+        b"content-security-policy",
+        b"content-type",
+    }
+)
+_MARKED_DECIDED = (MARK, b"decided")
+_MARKED_LOADER = (MARK, b"loader")
 _NOT_STORED = re.compile(rb"(?:.*[, ])?(?:no-?store|private)\b.*|0|@0", re.DOTALL)
 # One directive; a comma within quotes does not end it: `private="a, b"`.
 _DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
@@ -47,13 +66,18 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a response is injected. `headers` is its head, without Content-Length."""
+    """How a response is injected. `headers` is its head, without Content-Length.
+
+    The nonce is the page's own, for the loader where a policy demands one.
+    """
 
     slots: tuple[Slot, ...]
     headers: RawHeaders
     coding: bytes
     nonce: str | None
     loader_allowed: bool
+    policies: Policies
+    own_origin: str
 
     @property
     def is_decided(self) -> bool:
@@ -62,9 +86,15 @@ class Plan:
 
 def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
-    if scope["method"] not in ("GET", "HEAD"):
+    # Header names are lower case in a scope (ASGI); what decides is little, and much the same for all pages.
+    decisive = tuple([pair for pair in scope["headers"] if pair[0] in _DECISIVE_OF_REQUESTS])
+    return _refusal_by(scope["method"], decisive)
+
+
+@lru_cache(maxsize=256)
+def _refusal_by(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
+    if method not in ("GET", "HEAD"):
         return "method"
-    headers = scope["headers"]
     if not _wants_document(headers):
         return "not_a_document"
     if is_prefetch(headers):
@@ -78,21 +108,77 @@ def request_refusal(scope: Scope) -> str | None:
     return None
 
 
-def page_request_headers(headers: RawHeaders, tags: LoaderTags) -> tuple[RawHeaders, bool]:
+def page_request_headers(
+    headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
+) -> tuple[RawHeaders, bool]:
     """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
 
-    No ranges, since a part of a page has no use for us; no coding that we could not decode.
+    No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
     """
     headers, revalidates = tags.request_headers(headers)
     if h.first(headers, b"range") is not None:
         headers = h.without(headers, (b"range",))
-    if h.first(headers, b"accept-encoding") is not None:
+    if uncompressed:
+        headers = h.replaced(headers, b"accept-encoding", b"identity")
+    elif h.first(headers, b"accept-encoding") is not None:
         codings = [t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())]
         headers = h.replaced(headers, b"accept-encoding", b", ".join(codings) or b"identity")
     return headers, revalidates
 
 
-def response_refusal(status: int, headers: RawHeaders) -> str | None:
+def plan_injection(
+    status: int, headers: RawHeaders, page: PagePlacements, tags: LoaderTags, own_origin: str
+) -> Plan | str:
+    """The plan for a response to an eligible request, or the reason to leave it alone.
+
+    `own_origin` is the page's origin as the browser sees it, for what 'self' means in its policies.
+    """
+    decisive = tuple([pair for pair in headers if _is_decisive(pair[0].lower())])
+    terms = _terms(status, decisive, page, own_origin)
+    if isinstance(terms, str):
+        return terms
+    head = [pair for pair in headers if pair[0].lower() not in BODY_FACTS]
+    head = terms.policies.extended_for_frame(head, _frame_origins(terms.slots), own_origin)
+    if terms.decided:
+        head = private_headers(head, stored=not _any_inline(terms.slots))
+        head.append(_MARKED_DECIDED)
+    else:
+        head = tags.response_headers(head)
+        head.append(_MARKED_LOADER)
+    return Plan(terms.slots, head, terms.coding, terms.nonce, terms.loader_allowed, terms.policies, own_origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What of a plan follows from the decisive headers alone."""
+
+    slots: tuple[Slot, ...]
+    decided: bool
+    coding: bytes
+    nonce: str | None
+    loader_allowed: bool
+    policies: Policies
+
+
+@lru_cache(maxsize=512)
+def _terms(
+    status: int, headers: tuple[tuple[bytes, bytes], ...], page: PagePlacements, own_origin: str
+) -> _Terms | str:
+    """The terms for a response, or the reason to leave it alone. The heads of one app's pages are few."""
+    refusal = response_refusal(status, headers)
+    if refusal is not None:
+        return refusal
+    policies = Policies.parse(headers)
+    loader_allowed, nonce = _loader_terms(policies, own_origin)
+    shared = is_shared_cacheable(headers)
+    slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
+    if all(slot.mode == "empty" for slot in slots):
+        return slots[0].reason
+    decided = any(slot.mode == "decided" for slot in slots)
+    return _Terms(slots, decided, coding_of(headers), nonce, loader_allowed, policies)
+
+
+def response_refusal(status: int, headers: HeaderPairs) -> str | None:
     """Why this response is left alone whatever the rules say, or None."""
     if status == 304:
         return "not_modified"
@@ -117,37 +203,28 @@ def response_refusal(status: int, headers: RawHeaders) -> str | None:
     return None
 
 
-def plan_injection(
-    status: int, headers: RawHeaders, page: PagePlacements, tags: LoaderTags, own_origin: str
-) -> Plan | str:
-    """The plan for a response to an eligible request, or the reason to leave it alone.
-
-    `own_origin` is the page's origin as the browser sees it, for what 'self' means in its policies.
-    """
-    refusal = response_refusal(status, headers)
-    if refusal is not None:
-        return refusal
-    policies = Policies.parse(headers)
-    blocked = policies.blocks_script(own_origin)
-    nonce = policies.nonce(own_origin) if blocked else None
-    loader_allowed = (not blocked or nonce is not None) and not policies.blocks_connect(own_origin)
-    shared = is_shared_cacheable(headers)
-    slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
-    if all(slot.mode == "empty" for slot in slots):
-        return slots[0].reason
-    decided = any(slot.mode == "decided" for slot in slots)
-    head = policies.extended_for_frame(h.without(headers, _BODY_FACTS), _frame_origins(slots), own_origin)
-    head = private_headers(head, stored=not _any_inline(slots)) if decided else tags.response_headers(head)
-    head.append((MARK, b"decided" if decided else b"loader"))
-    return Plan(slots, head, coding_of(headers), nonce, loader_allowed)
+def under_page_policies(plan: Plan, further: Policies) -> Plan:
+    """The plan for a page that brings `further` policies in its own markup, where they cannot be extended."""
+    if not further.policies:
+        return plan
+    policies = Policies(plan.policies.policies + further.policies)
+    loader_allowed, nonce = _loader_terms(policies, plan.own_origin)
+    slots = []
+    for slot in plan.slots:
+        if slot.mode != "empty" and _blocks_frame(further, slot.placement, plan.own_origin):
+            slot = Slot(slot.placement, "empty", "csp_frame")
+        elif slot.mode == "loader" and not loader_allowed:
+            slot = Slot(slot.placement, "empty", "csp_script")
+        slots.append(slot)
+    return replace(plan, slots=tuple(slots), nonce=nonce, loader_allowed=loader_allowed, policies=policies)
 
 
-def is_shared_cacheable(headers: RawHeaders) -> bool:
+def is_shared_cacheable(headers: HeaderPairs) -> bool:
     """Whether the app allows shared caches to keep the response (RFC 9111 section 5.2.2)."""
     targeted = [value.strip().lower() for key, value in headers if _is_for_shared_caches(key.lower())]
     if any(_NOT_STORED.fullmatch(value) is None for value in targeted):
         return True
-    directives = [directive.lower() for directive in _cache_directives(headers)]
+    directives = [directive.lower() for directive in _cache_directives(h.values(headers, b"cache-control"))]
     if targeted or b"private" in directives or b"no-store" in directives:
         return False
     return any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
@@ -158,14 +235,36 @@ def private_headers(headers: RawHeaders, *, stored: bool = True) -> RawHeaders:
 
     `stored` says whether the user's own browser may keep it: not when a signed link is in it.
     """
+    own: RawHeaders = []
+    cache_lines: list[bytes] = []
+    vary_lines: list[bytes] = []
+    for pair in headers:
+        name = pair[0].lower()
+        if name == b"cache-control":
+            cache_lines.append(pair[1])
+        elif name == b"vary":
+            vary_lines.append(pair[1])
+        elif not _is_for_caches(name):
+            own.append(pair)
+    own.append((b"vary", _varying(tuple(vary_lines))))
+    own.append((b"cache-control", _private(tuple(cache_lines)) if stored else b"no-store"))
+    return own
+
+
+@lru_cache(maxsize=128)
+def _private(lines: tuple[bytes, ...]) -> bytes:
     shared = (b"public", b"s-maxage", b"private", b"proxy-revalidate")
-    directives = [d for d in _cache_directives(headers) if not d.lower().startswith(shared)]
-    cache_control = b", ".join([b"private", *directives]) if stored else b"no-store"
-    own = [(key, value) for key, value in headers if not _is_for_caches(key.lower())]
-    return [*h.with_vary(own, b"Cookie", b"Authorization"), (b"cache-control", cache_control)]
+    directives = [d for d in _cache_directives(lines) if not d.lower().startswith(shared)]
+    return b", ".join([b"private", *directives])
 
 
-def coding_of(headers: RawHeaders) -> bytes:
+@lru_cache(maxsize=128)
+def _varying(lines: tuple[bytes, ...]) -> bytes:
+    varied = h.with_vary([(b"vary", line) for line in lines], b"Cookie", b"Authorization")
+    return b", ".join(value for _, value in varied)
+
+
+def coding_of(headers: HeaderPairs) -> bytes:
     """The content coding, b"identity" when none is named; several are joined and so are none we know."""
     return b",".join(h.tokens(headers, b"content-encoding")) or b"identity"
 
@@ -186,6 +285,10 @@ def _accepts_pages(headers: HeaderPairs) -> bool:
     return not ranges or any(media_range in (*_PAGE_TYPES, b"text/*", b"*/*") for media_range in ranges)
 
 
+def _is_decisive(name: bytes) -> bool:
+    return name in _DECISIVE_OF_RESPONSES or _is_for_shared_caches(name)
+
+
 def _is_for_shared_caches(name: bytes) -> bool:
     return name in _SHARED_CACHE_HEADERS or name.endswith(b"-cache-control")
 
@@ -194,8 +297,8 @@ def _is_for_caches(name: bytes) -> bool:
     return name in (b"cache-control", b"etag", b"last-modified") or _is_for_shared_caches(name)
 
 
-def _cache_directives(headers: HeaderPairs) -> Iterator[bytes]:
-    for value in h.values(headers, b"cache-control"):
+def _cache_directives(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for value in lines:
         for part in _DIRECTIVE.findall(value):
             if directive := part.strip():
                 yield directive
@@ -206,10 +309,7 @@ def _any_inline(slots: Sequence[Slot]) -> bool:
 
 
 def _slot(placement: Placement, policies: Policies, own_origin: str, shared: bool, loader_allowed: bool) -> Slot:
-    origin = placement.frame_origin
-    # The iframe's own src is our embed route, which redirects to the vendor: a policy has to allow both.
-    framed = () if origin is None or placement.extend_csp else (own_origin, origin)
-    if any(policies.blocks_frame(target, own_origin) for target in framed):
+    if not placement.extend_csp and _blocks_frame(policies, placement, own_origin):
         return Slot(placement, "empty", "csp_frame")
     mode: str = placement.rule.mode
     if mode == "auto":
@@ -220,6 +320,20 @@ def _slot(placement: Placement, policies: Policies, own_origin: str, shared: boo
     if mode == "loader" and not loader_allowed:
         return Slot(placement, "empty", "csp_script")
     return Slot(placement, mode)
+
+
+def _loader_terms(policies: Policies, own_origin: str) -> tuple[bool, str | None]:
+    """Whether the loader can work under the policies, and the nonce that it needs for that."""
+    blocked = policies.blocks_script(own_origin)
+    nonce = policies.nonce(own_origin) if blocked else None
+    return (not blocked or nonce is not None) and not policies.blocks_connect(own_origin), nonce
+
+
+def _blocks_frame(policies: Policies, placement: Placement, own_origin: str) -> bool:
+    """Whether the iframe would stay empty. Its own src is our embed route, which redirects to the vendor: a policy has
+    to allow both."""
+    origin = placement.frame_origin
+    return origin is not None and any(policies.blocks_frame(target, own_origin) for target in (own_origin, origin))
 
 
 def _frame_origins(slots: Sequence[Slot]) -> list[str]:

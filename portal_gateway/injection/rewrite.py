@@ -4,7 +4,8 @@ Every piece of the body goes through `run`. What it yields may be sent at once; 
 the budget, for the decisions.
 
 Until `commit`, trouble raises, and the page can still be sent as it came. From then on there is no way back: a fault of
-the scanner lets the rest pass unscanned, and a body that cannot be decoded further ends there, as broken as it came.
+the scanner lets the rest pass unscanned, and a body that cannot be decoded further ends there, as broken as it came:
+`is_broken` then.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from portal_gateway.wire.asgi import Scope
 
 _BROKEN_CODING = "broken_coding"
 _INTERNAL_ERROR = "internal_error"
+# After so many bytes of one piece other requests have their turn: a kilobyte may unpack to a gigabyte.
+_TURN_BYTES = 1024 * 1024
 
 
 class Rewrite:
@@ -62,10 +65,19 @@ class Rewrite:
         """Whether `run` will not wait."""
         return self._outcomes is not None
 
+    def is_simple(self, data: bytes) -> bool:
+        """Whether a body of this one piece can be rewritten in one go: nothing to decode, not too much at once."""
+        return self.ready and len(data) <= _TURN_BYTES and self.plan.coding == b"identity"
+
     @property
     def found_nothing(self) -> bool:
         """Whether the page was looked through and has no place for any snippet."""
         return not self._passes and not any(self._hits)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the body could not be decoded to its end, which was found out after `commit`."""
+        return self._fault == _BROKEN_CODING
 
     @property
     def no_match_reason(self) -> str:
@@ -95,11 +107,16 @@ class Rewrite:
                 yield data
             return
         out: list[bytes] = []
+        passed = 0
         for segment in self._segments(data, last):
             if isinstance(segment, bytes):
                 if not self._dropping:
                     # Encoded at once: a piece that unpacks to a thousand times its size must not pile up.
                     out.append(self._encoder.encode(segment))
+                passed += len(segment)
+                if passed >= _TURN_BYTES:
+                    passed = 0
+                    await asyncio.sleep(0)
                 continue
             if self._outcomes is None:
                 if chunk := self._flushed(out):
@@ -109,6 +126,20 @@ class Rewrite:
             self._mark(segment, self._outcomes[segment.target], out)
         if chunk := self._finished(out) if last else self._flushed(out):
             yield chunk
+
+    def whole(self, data: bytes) -> bytes:
+        """What `run` yields for a body of one piece when all decisions are at hand. Raises what the scanner raises."""
+        if self._passes:
+            return data
+        outcomes = self._outcomes
+        assert outcomes is not None
+        out: list[bytes] = []
+        for segment in (*self._scanner.feed(data), *self._scanner.close()):
+            if isinstance(segment, Mark):
+                self._mark(segment, outcomes[segment.target], out)
+            elif not self._dropping:
+                out.append(segment)
+        return b"".join(out)
 
     def commit(self) -> None:
         """The head is out."""

@@ -39,7 +39,7 @@ class Placement:
         return "link" if self.frame_origin is None else "embed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: a key that costs nothing to hash
 class PagePlacements:
     """The placements of one page, and their targets compiled for the scanner in the same order."""
 
@@ -59,6 +59,11 @@ class RuleSet:
                 self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name])))
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
         self._cached = lru_cache(maxsize=2048)(self._find)
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Those of all paths, in the order of the configuration."""
+        return tuple(placement for _, placement in self._rules)
 
     def for_path(self, path: str) -> PagePlacements | None:
         """What goes into the page at `path` (decoded, without the application's root path), or None."""

@@ -127,7 +127,10 @@ class PageResponder:
     async def _send_whole(self, start: Message, body: bytes, rewrite: Rewrite) -> None:
         """The page in one piece, with its exact length."""
         try:
-            page = b"".join([chunk async for chunk in rewrite.run(body, last=True)])
+            if rewrite.is_simple(body):
+                page = rewrite.whole(body)
+            else:
+                page = b"".join([chunk async for chunk in rewrite.run(body, last=True)])
         except Exception as error:
             await self._give_up(start, body, last=True, reason=self._reason_for(error))
             return
@@ -177,7 +180,9 @@ class PageResponder:
     async def _end(self, rewrite: Rewrite, body: bytes = b"") -> None:
         self._drop_rewrite()  # what an app still sends after the end is between it and the server
         self._count(rewrite)
-        await self._send_body(body, more=False)
+        if not rewrite.is_broken:
+            await self._send_body(body, more=False)
+        # Else it stays unfinished, at which the server breaks the connection: half a page must not look whole.
 
     async def _send_body(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})

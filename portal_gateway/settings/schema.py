@@ -99,6 +99,11 @@ class Settings(_Model):
         None, description="sidecar only: the app behind it"
     )
     upstream_timeouts: UpstreamTimeouts = Field(UpstreamTimeouts(), description="sidecar only: how long it waits")
+    compress: bool = Field(
+        True,
+        description="sidecar only: compress pages for browsers that accept it, and ask the app for them uncompressed; "
+        "`false` leaves that to the app",
+    )
     trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = Field(
         (), description="whose X-Forwarded-* and identity headers are believed; nobody by default"
     )

@@ -8,8 +8,10 @@ from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Scope
 from portal_gateway.wire.headers import HeaderPairs
 
+# Headers by which browsers and proxies announce that they fetch ahead.
+PREFETCH_MARKS = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 # Headers by which client libraries mark a request for a part of a page.
-_PARTIAL_MARKS = frozenset(
+PARTIAL_MARKS = frozenset(
     {b"hx-request", b"turbo-frame", b"x-pjax", b"x-up-target", b"x-up-version", b"x-requested-with"}
 )
 _WHOLE_BODY_MARKS = (b"hx-boosted", b"hx-history-restore-request")
@@ -17,7 +19,7 @@ _WHOLE_BODY_MARKS = (b"hx-boosted", b"hx-history-restore-request")
 
 def is_prefetch(headers: HeaderPairs) -> bool:
     """Whether the client fetches ahead of a click (Sec-Purpose, and what older browsers and proxies send)."""
-    for name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
+    for name in PREFETCH_MARKS:
         value = h.first(headers, name)
         if value is not None and any(word in value.lower() for word in (b"prefetch", b"prerender", b"preview")):
             return True
@@ -30,7 +32,7 @@ def is_partial(headers: HeaderPairs) -> bool:
     An htmx or Turbo request that swaps the whole body still is a document. htmx makes two such requests: a boosted
     link, and the way back to a page that has left its history (https://htmx.org/reference/#request_headers).
     """
-    marks = {key.lower() for key, _ in headers if key.lower() in _PARTIAL_MARKS}
+    marks = {key.lower() for key, _ in headers if key.lower() in PARTIAL_MARKS}
     if not marks:
         return False
     whole = any((h.first(headers, name) or b"").lower() == b"true" for name in _WHOLE_BODY_MARKS)

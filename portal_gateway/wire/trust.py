@@ -39,7 +39,16 @@ class TrustedPeers:
 
 def fold_name(name: bytes) -> bytes:
     """The form in which header names collide: CGI and WSGI apps read `X_User_Id` and `X-User-Id` as one."""
+    return _folded(name) if len(name) <= _USUAL_NAME_BYTES else _fold(name)
+
+
+def _fold(name: bytes) -> bytes:
     return name.lower().replace(b"_", b"-")
+
+
+# Names are few and come with every request; those that a client makes up must not fill the memory.
+_USUAL_NAME_BYTES = 64
+_folded = lru_cache(maxsize=1024)(_fold)
 
 
 def strip_headers(headers: RawHeaders, folded_names: frozenset[bytes]) -> RawHeaders:

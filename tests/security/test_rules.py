@@ -5,9 +5,7 @@ Rules 8 (memory) and 9 (reasons) are in test_rules_bounds.py."""
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
-import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -16,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 import pytest
+from codings_kit import pack, unpack
 from gateway_kit import (
     BROWSER,
     HTML,
@@ -125,13 +124,11 @@ class TestRule2BytesOutsideTheInsertionAreNeverChanged:
             node.decompose()
         assert ours.html == LexborHTMLParser((await bare.get(path)).text).html
 
-    @pytest.mark.parametrize("coding", ["identity", "gzip", "deflate"])
+    @pytest.mark.parametrize("coding", ["identity", "gzip", "deflate", "br", "zstd", "gzip, br"])
     async def test_in_every_coding_we_open(self, monkeypatch: pytest.MonkeyPatch, coding: str) -> None:
-        pack = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
-        unpack = {"identity": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}[coding]
-        inner = page_app(pack(PAGE), headers=[HTML, (b"content-encoding", coding.encode())])
+        inner = page_app(pack(coding, PAGE), headers=[HTML, (b"content-encoding", coding.encode())])
         app = wrapped(inner, settings({"at": "nav"}), {"success": ScriptedProvider()}, monkeypatch)
-        page = unpack((await ask(app, "/", user="jane")).body)
+        page = unpack(coding, (await ask(app, "/", user="jane")).body)
         assert without_snippets(page) == PAGE
         assert page != PAGE
 

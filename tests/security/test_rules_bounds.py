@@ -112,7 +112,7 @@ NOT_INJECTED = [
     ("attachment", "/page", BROWSER, {}, {"headers": [HTML, (b"content-disposition", b"attachment")]}),
     ("no_transform", "/page", BROWSER, {}, {"headers": [HTML, (b"cache-control", b"no-transform")]}),
     ("already_injected", "/page", BROWSER, {}, {"headers": [HTML, (b"x-portal-gateway", b"loader")]}),
-    ("coding", "/page", BROWSER, {}, {"headers": [HTML, (b"content-encoding", b"br")]}),
+    ("coding", "/page", BROWSER, {}, {"headers": [HTML, (b"content-encoding", b"compress")]}),
     ("broken_coding", "/page", BROWSER, {}, {"headers": [HTML, (b"content-encoding", b"gzip")]}),
     ("charset", "/page", BROWSER, {}, {"headers": [(b"content-type", b"text/html; charset=utf-16le")]}),
     ("csp_script", "/loader", BROWSER, {}, {"headers": [HTML, (b"content-security-policy", b"script-src 'none'")]}),

@@ -17,7 +17,7 @@ ROOT = Path(portal_gateway.__file__).parent
 LEVELS = [
     {"__main__"},
     {"", "cli"},
-    {"sandbox", "serving"},
+    {"sandbox", "serving", "explaining"},
     {"sidecar"},
     {"middleware"},
     {"gateway", "lifespan"},
@@ -39,7 +39,7 @@ SANDBOX = {
 }
 
 # What is slow to import, and needed by some configurations only: importing the package must not import it.
-LATE = {"httpx", "jwt", "cryptography", "redis", "uvicorn"}
+LATE = {"httpx", "jwt", "cryptography", "redis", "uvicorn", "brotli", "isal", "backports", "compression"}
 
 # httpx stays in the vendor client and the fetching of keys: its types are in no signature of ours.
 HTTPX_USERS = {"providers/client.py", "identity/jwks.py"}

@@ -193,7 +193,7 @@ class TestPages:
             (b"if-none-match", b'"a"'),
             (b"if-modified-since", b"x"),
             (b"range", b"bytes=0-1"),
-            (b"accept-encoding", b"br, gzip"),
+            (b"accept-encoding", b"dcb, gzip"),
         ]
         await ask(gateway(inner, NAV), "/", *asked, user="jane")
         names = dict(inner.scopes[0]["headers"])

@@ -39,7 +39,7 @@ def test_whatever_else_can_be_seen_is_a_module() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        pytest.param("PortalGatewayMiddleware", ["app", "config", "identify"], id="middleware"),
+        pytest.param("PortalGatewayMiddleware", ["app", "config", "identify", "compress"], id="middleware"),
         pytest.param("create_sidecar", ["config"], id="sidecar"),
         pytest.param("load_settings", ["config", "environ", "overrides"], id="settings"),
         pytest.param("EndUser", ["id", "email", "email_verified", "name", "company_id", "attributes"], id="end-user"),

@@ -120,10 +120,15 @@ class TestRequests:
 
 class TestRequestHeaders:
     def test_codings_are_reduced_to_those_we_decode(self) -> None:
-        headers = [(b"accept-encoding", b"br, gzip;q=0.8"), (b"accept-encoding", b"zstd, deflate")]
-        assert page_request_headers(headers, TAGS)[0] == [(b"accept-encoding", b"gzip;q=0.8, deflate")]
+        headers = [(b"accept-encoding", b"dcb, gzip;q=0.8, compress"), (b"accept-encoding", b"zstd, deflate, *")]
+        assert page_request_headers(headers, TAGS)[0] == [(b"accept-encoding", b"gzip;q=0.8, zstd, deflate")]
 
-    @pytest.mark.parametrize("codings", [b"br", b"br, zstd", b"*"])
+    @pytest.mark.parametrize("headers", [[], [(b"accept-encoding", b"gzip, br")]])
+    def test_none_is_asked_for_by_who_compresses_anyway(self, headers: list[tuple[bytes, bytes]]) -> None:
+        asked, _ = page_request_headers(headers, TAGS, uncompressed=True)
+        assert asked == [(b"accept-encoding", b"identity")]
+
+    @pytest.mark.parametrize("codings", [b"dcb", b"dcb, compress", b"*"])
     def test_identity_remains_if_none_does(self, codings: bytes) -> None:
         assert page_request_headers([(b"accept-encoding", codings)], TAGS)[0] == [(b"accept-encoding", b"identity")]
 
@@ -159,9 +164,9 @@ class TestResponses:
             (200, [HTML, (b"content-range", b"bytes 0-1/2")], "content_range"),
             (200, [HTML, (b"content-disposition", b'Attachment; filename="a.html"')], "attachment"),
             (200, [HTML, (b"cache-control", b"max-age=1, No-Transform")], "no_transform"),
-            (200, [HTML, (b"content-encoding", b"br")], "coding"),
-            (200, [HTML, (b"content-encoding", b"gzip, br")], "coding"),
-            (200, [HTML, (b"content-encoding", b"gzip"), (b"content-encoding", b"gzip")], "coding"),
+            (200, [HTML, (b"content-encoding", b"dcb")], "coding"),
+            (200, [HTML, (b"content-encoding", b"gzip, compress")], "coding"),
+            (200, [HTML, (b"content-encoding", b"gzip, gzip"), (b"content-encoding", b"gzip, gzip")], "coding"),
             (200, [(b"content-type", b"text/html; charset=utf-16")], "charset"),
             (200, [(b"content-type", b"text/html; charset=made-up")], "charset"),
         ],

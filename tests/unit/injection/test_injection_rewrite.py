@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from codings_kit import pack, unpack
 from gateway_kit import LINK, LOADER, PAGE, collected, http_scope, session_of
 
 from portal_gateway.html.codings import CodingError
@@ -77,6 +78,24 @@ class TestBytes:
         out = await run_through(rewrite, bomb)
         assert max(encoded) <= 200_000
         assert len(out) < 100_000
+
+    @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "gzip, br", "deflate, zstd"])
+    async def test_a_small_piece_that_unpacks_to_much_leaves_others_their_turn(self, parts: Make, coding: str) -> None:
+        rewrite = rewrite_of(parts(NAV), (b"content-encoding", coding.encode()))
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(other())
+        out = await run_through(rewrite, pack(coding, PAGE[:-14] + b" " * 20_000_000))
+        others.cancel()
+        assert turns >= 15
+        assert len(out) < 100_000
+        assert unpack(coding, out).startswith(EXPECTED[:-14])
 
     async def test_a_page_known_to_stay_is_not_even_decoded(self, parts: Make) -> None:
         rewrite = rewrite_of(parts(NAV), GZIP, outcomes=[Outcome(b"", "vendor_no")])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from codings_kit import pack
 from gateway_kit import HTML, LINK, LOADER, PAGE, Response, http_scope, session_of, settle
 
 from portal_gateway.injection.stream import PageResponder, announcing
@@ -201,7 +202,7 @@ class TestStreams:
         assert exchange.response.header("etag") == '"a"'
         assert exchange.response.complete
 
-    async def test_gzip_that_breaks_later_ends_visibly_broken_and_does_not_fail_the_app(self, parts: Make) -> None:
+    async def test_gzip_that_breaks_later_is_left_unfinished_and_does_not_fail_the_app(self, parts: Make) -> None:
         p = await cached(parts({"at": "aside"}))
         exchange = Exchange(p)
         await exchange.start(GZIP)
@@ -212,8 +213,18 @@ class TestStreams:
         stream = zlib.decompressobj(wbits=31)
         assert stream.decompress(exchange.response.body) == PAGE
         assert not stream.eof
-        assert exchange.response.complete
+        assert not exchange.response.complete, "at which the server breaks the connection"
         assert p.counts["placement_empty", "success", "broken_coding"] == 1
+
+    @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "gzip, br"])
+    async def test_a_body_that_ends_too_early_is_not_finished(self, parts: Make, coding: str) -> None:
+        exchange = Exchange(await cached(parts(NAV)))
+        await exchange.start((b"content-encoding", coding.encode()))
+        page = pack(coding, PAGE)
+        for end in range(1, len(page)):
+            await exchange.body(page[end - 1 : end], more=True)
+        await exchange.body(b"")
+        assert not exchange.response.complete
 
     async def test_bytes_of_other_types_are_bytes(self, parts: Make) -> None:
         exchange = Exchange(await cached(parts(NAV)))

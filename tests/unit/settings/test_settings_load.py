@@ -141,7 +141,9 @@ portals:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param("frobnicate: 1\n", "line 2: frobnicate: unknown key; known here: forget, identity, ", id="key"),
+        pytest.param(
+            "frobnicate: 1\n", "line 2: frobnicate: unknown key; known here: compress, forget, identity, ", id="key"
+        ),
         pytest.param("7: x\n", "line 2: 7: unknown key; known here:", id="number-as-key"),
         pytest.param("on: x\n", "line 2: on: unknown key; known here:", id="boolean-as-key"),
         pytest.param("2024-01-01: x\n", "line 2: 2024-01-01: unknown key; known here:", id="date-as-key"),

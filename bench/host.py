@@ -1,0 +1,82 @@
+"""The host app of the middleware chapter, bare and with the gateway around it, and the vendor that is asked once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bench import pages
+from portal_gateway import PortalGatewayMiddleware, load_settings
+from portal_gateway.sandbox.cast import create_world
+from portal_gateway.sandbox.clock import Clock
+from portal_gateway.sandbox.planhat import create_planhat
+
+TOKEN = "token-of-the-bench"
+SESSION_SECRET = "secret-of-the-bench"
+VENDOR_URL = "PORTAL_GATEWAY_BENCH_VENDOR"  # the environment variable
+
+# By the first segment of the path: where the link goes.
+PLACES = {"body": "body", "nav": "nav .links", "footer": ".site-footer"}
+HEADERS_IDENTITY = {"source": "headers", "id": "X-User-Id", "email": "X-User-Email"}
+SESSION_IDENTITY = {"source": "scope", "session": {"id": "id", "email": "email"}}
+
+
+def config(vendor_url: str, identity: dict[str, Any]) -> dict[str, Any]:
+    """A link in pages below each of `PLACES`, for users whom the Planhat sandbox gives access."""
+    inject = [{"at": at, "position": "append", "as": "link", "paths": [f"/{place}/**"]} for place, at in PLACES.items()]
+    portal = {
+        "provider": "planhat",
+        "label": "Customer portal",
+        "api_token": {"env": "PLANHAT_API_TOKEN"},
+        "api_url": vendor_url,
+        "portal_url": vendor_url,
+        "enduser_id": "extid-{id}",
+        "access": {"ttl": 3600},
+        "inject": inject,
+    }
+    return {"trusted_proxies": ["127.0.0.1/32"], "identity": [identity], "portals": {"success": portal}}
+
+
+def vendor() -> Starlette:
+    return create_planhat(create_world(), Clock(), api_token=TOKEN)
+
+
+def bare() -> Starlette:
+    return Starlette(routes=_routes())
+
+
+def bare_session() -> Starlette:
+    app = bare()
+    app.add_middleware(SessionMiddleware, secret_key=SESSION_SECRET)
+    return app
+
+
+def gateway() -> PortalGatewayMiddleware:
+    return _wrapped(bare(), HEADERS_IDENTITY)
+
+
+def gateway_session() -> PortalGatewayMiddleware:
+    return _wrapped(bare_session(), SESSION_IDENTITY)
+
+
+def _wrapped(app: Starlette, identity: dict[str, Any]) -> PortalGatewayMiddleware:
+    values = config(os.environ[VENDOR_URL], identity)
+    return PortalGatewayMiddleware(app, load_settings(values, environ={"PLANHAT_API_TOKEN": TOKEN}))
+
+
+def _routes() -> list[Route]:
+    small, large = pages.generated(5_000), pages.generated(100_000)
+
+    async def page(request: Request) -> Response:
+        return Response(large if request.path_params["size"] == "100k" else small, media_type="text/html")
+
+    async def json(request: Request) -> Response:
+        return Response(pages.JSON, media_type="application/json")
+
+    return [Route("/{place}/json", json), Route("/{place}/{size}", page)]

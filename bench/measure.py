@@ -1,0 +1,111 @@
+"""CPU per request and memory of a server's process tree, and the time of a call.
+
+Requests per second move when a neighbour takes a core; user plus system time divided by the requests served does not.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+
+import psutil
+
+from bench import load
+from bench.servers import Server
+
+CONNECTIONS = 32
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to ask one server for."""
+
+    name: str
+    server: Server
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Medians over the rounds. `spread` is the range of the CPU figure as a share of its median."""
+
+    cpu_us: float
+    requests_per_s: float
+    p50_ms: float
+    p99_ms: float
+    rss_mb: float
+    spread: float
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def cpu_s(pid: int) -> float:
+    """User and system seconds that the processes have used so far."""
+    return sum(sum(process.cpu_times()[:2]) for process in tree(pid))
+
+
+def rss_mb(pid: int) -> float:
+    return sum(float(process.memory_info().rss) for process in tree(pid)) / 1e6
+
+
+def interleaved(cases: Sequence[Case], rounds: int, seconds: float) -> dict[str, Result]:
+    """All cases once per round, by name."""
+    samples: dict[str, list[tuple[load.Load, float]]] = {case.name: [] for case in cases}
+    memory: dict[str, float] = {}
+    for _ in range(rounds):
+        for case in cases:
+            before = cpu_s(case.server.pid)
+            seen = load.run(case.server.url + case.path, case.headers, seconds, CONNECTIONS)
+            samples[case.name].append((seen, (cpu_s(case.server.pid) - before) / seen.requests * 1e6))
+            memory[case.name] = rss_mb(case.server.pid)
+    return {name: _result(rows, memory[name]) for name, rows in samples.items()}
+
+
+def _result(rows: Sequence[tuple[load.Load, float]], memory_mb: float) -> Result:
+    loads, costs = [row[0] for row in rows], [row[1] for row in rows]
+    cost = statistics.median(costs)
+    return Result(
+        cpu_us=cost,
+        requests_per_s=statistics.median(seen.requests_per_s for seen in loads),
+        p50_ms=statistics.median(seen.p50_ms for seen in loads),
+        p99_ms=statistics.median(seen.p99_ms for seen in loads),
+        rss_mb=memory_mb,
+        spread=(max(costs) - min(costs)) / cost,
+    )
+
+
+def fetch(case: Case) -> bytes:
+    """One answer, to see what is being measured. Raises RuntimeError unless it is a 200."""
+    connection = HTTPConnection("127.0.0.1", case.server.port, timeout=10)
+    try:
+        connection.request("GET", case.path, headers=dict(case.headers))
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise RuntimeError(f"{case.name}: status {response.status}")
+    return body
+
+
+def call_us(call: Callable[[], object], seconds: float, rounds: int) -> float:
+    """Microseconds of CPU per call, the median over the rounds."""
+    count = 1
+    while (spent := _spent_s(call, count)) < 0.01:
+        count *= 4
+    count = max(1, int(count * seconds / rounds / spent))
+    return statistics.median(_spent_s(call, count) / count for _ in range(rounds)) * 1e6
+
+
+def _spent_s(call: Callable[[], object], count: int) -> float:
+    start = time.process_time()
+    for _ in range(count):
+        call()
+    return time.process_time() - start

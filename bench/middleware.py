@@ -1,0 +1,81 @@
+"""What the middleware costs: a Starlette app alone, and the same app with the gateway around it, under uvicorn."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+
+from itsdangerous import TimestampSigner
+
+from bench import host
+from bench.measure import Case, fetch, interleaved
+from bench.report import Table, ratio_row
+from bench.servers import Server, all_of, free_port, running, uvicorn
+
+USER = {"X-User-Id": "jane", "X-User-Email": "jane@vance.example"}
+NAVIGATION = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+}
+FETCH = {"Accept": "application/json", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors"}
+_KINDS = ("bare", "gateway", "bare_session", "gateway_session")
+_SNIPPET = b'<a class="portal-link"'
+
+# name, path, headers, identity, what must be reached, whether a link must be in the answer
+_ROWS: tuple[tuple[str, str, dict[str, str], str, float | None, bool], ...] = (
+    ("JSON, a script asks", "/body/json", FETCH, "headers", 0.95, False),
+    ("JSON, nobody says who asks", "/body/json", {}, "headers", 0.95, False),
+    ("5 KB page without a rule", "/other/5k", NAVIGATION, "headers", 0.95, False),
+    ("5 KB page, `body`", "/body/5k", NAVIGATION, "headers", 0.70, True),
+    ("5 KB page, `nav .links`", "/nav/5k", NAVIGATION, "headers", 0.70, True),
+    ("5 KB page, `.site-footer`", "/footer/5k", NAVIGATION, "headers", None, True),
+    ("100 KB page, `body`", "/body/100k", NAVIGATION, "headers", 0.70, True),
+    ("100 KB page, `nav .links`", "/nav/100k", NAVIGATION, "headers", 0.70, True),
+    ("100 KB page, `.site-footer`", "/footer/100k", NAVIGATION, "headers", None, True),
+    ("5 KB page, `body`, session", "/body/5k", NAVIGATION, "session", 0.70, True),
+    ("100 KB page, `body`, session", "/body/100k", NAVIGATION, "session", 0.70, True),
+)
+
+
+def run(rounds: int, seconds: float) -> list[Table]:
+    port = free_port()
+    with running(uvicorn("bench.host:vendor", port), port, cpu=1) as vendor:
+        ports = {kind: free_port() for kind in _KINDS}
+        environ = {host.VENDOR_URL: vendor.url}
+        commands = {kind: (uvicorn(f"bench.host:{kind}", ports[kind]), ports[kind], environ) for kind in _KINDS}
+        with all_of(commands) as servers:
+            cases = list(_cases(servers))
+            _check(cases)
+            results = interleaved(cases, rounds, seconds)
+    rows = []
+    for name, _, _, _, must, _ in _ROWS:
+        ours, plain = results[name], results[f"{name}, bare app"]
+        more = {"req/s": round(ours.requests_per_s), "p99 ms": ours.p99_ms, "RSS MB": ours.rss_mb}
+        rows.append(ratio_row(name, ours.cpu_us, plain.cpu_us, must, **more, spread=round(ours.spread, 2)))
+    note = "Yardstick: the same app without the gateway. Unless it says session, the user comes from headers."
+    return [Table("Middleware", rows, note)]
+
+
+def _cases(servers: dict[str, Server]) -> Iterator[Case]:
+    for name, path, headers, identity, _, _ in _ROWS:
+        suffix = "_session" if identity == "session" else ""
+        asked = headers | ({"Cookie": f"session={_session()}"} if suffix else USER)
+        yield Case(f"{name}, bare app", servers[f"bare{suffix}"], path, asked)
+        yield Case(name, servers[f"gateway{suffix}"], path, asked)
+
+
+def _check(cases: Sequence[Case]) -> None:
+    wanted = {name: injected for name, *_, injected in _ROWS}
+    for case in cases:
+        for _ in range(2):  # the vendor is asked while the first page waits
+            found = fetch(case).count(_SNIPPET)
+        if found != int(wanted.get(case.name, False)):
+            raise RuntimeError(f"{case.name}: {found} links in the answer")
+
+
+def _session() -> str:
+    """The cookie of Starlette's SessionMiddleware for the user."""
+    payload = base64.b64encode(json.dumps({"id": "jane", "email": "jane@vance.example"}).encode())
+    return TimestampSigner(host.SESSION_SECRET).sign(payload).decode()

@@ -1,0 +1,126 @@
+"""Tables: markdown for people, JSON beside it, both with the machine, its load and the versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+Cell = str | float | int | None
+
+_PACKAGES = (
+    "portal-gateway",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "python-lolhtml",
+    "selectolax",
+    "lxml",
+    "beautifulsoup4",
+)
+_PROGRAMS = {"nginx": ("nginx", "-v"), "wrk": ("wrk", "-v")}
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    rows: Sequence[Mapping[str, Cell]]
+    note: str = ""
+
+    def markdown(self) -> str:
+        columns = list(self.rows[0])
+        lines = [columns, ["---"] * len(columns), *([_cell(row.get(c)) for c in columns] for row in self.rows)]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"### {self.title}\n\n{table}\n" + (f"\n{self.note}\n" if self.note else "")
+
+
+def ratio_row(case: str, ours_us: float, yardstick_us: float, must: float | None, **more: Cell) -> dict[str, Cell]:
+    """A row that compares CPU per request: 1 means as cheap as the yardstick, 2 half as expensive."""
+    return {
+        "case": case,
+        "cpu us": ours_us,
+        "yardstick us": yardstick_us,
+        "ratio": round(yardstick_us / ours_us, 3),
+        "must reach": must,
+        **more,
+    }
+
+
+def machine() -> dict[str, str]:
+    """Where and under which load this runs."""
+    model = next((line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), "")
+    return {
+        "machine": f"{os.cpu_count()} x {model or platform.machine()}, {platform.system()} {platform.release()}",
+        "commit": _commit(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "at": datetime.now(UTC).isoformat(timespec="minutes"),
+    }
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    for program, command in _PROGRAMS.items():
+        found[program] = _output(*command).removeprefix("nginx version: ").split(" [")[0]
+    return found
+
+
+def publish(chapter: str, command: str, before: Mapping[str, str], tables: Sequence[Table]) -> None:
+    """Print the tables and write them as JSON to the results folder. `before` is the machine at the start."""
+    load = f"{before['load average']} before, {machine()['load average']} after"
+    facts = {**before, "load average": load, "versions": ", ".join(f"{k} {v}" for k, v in versions().items())}
+    content = {"chapter": chapter, "command": command, "facts": facts, "tables": [asdict(table) for table in tables]}
+    print(markdown(content), flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{chapter}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """A chapter of the documentation from what `publish` has written."""
+    facts = "\n".join(f"- {name}: {value}" for name, value in content["facts"].items())
+    tables = "\n".join(Table(**table).markdown() for table in content["tables"])
+    return f"## {content['chapter'].capitalize()}\n\n`{content['command']}`\n\n{facts}\n\n{tables}"
+
+
+def _commit() -> str:
+    described = _output("git", "describe", "--always", "--dirty")
+    return "unknown" if not described or described.startswith("fatal") else described
+
+
+def _output(*command: str) -> str:
+    """The first line that a program prints; empty without the program."""
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return (done.stdout + done.stderr).split("\n", 1)[0]
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return str(value)

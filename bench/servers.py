@@ -1,0 +1,94 @@
+"""Server processes: started on a free port, pinned to one core, ended by their pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVER_CPU = 0
+ROOT = Path(__file__).parent.parent
+_PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Server:
+    pid: int
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: Sequence[str], port: int, *, cpu: int = SERVER_CPU, environ: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """`command` as a process that listens on `port`. What it logs goes nowhere, as cheaply as that can be."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),  # noqa: PLW1509 (no threads here)
+    )
+    try:
+        _wait_until_listening(process, port)
+        yield Server(process.pid, port)
+    finally:
+        _end(process)
+
+
+def uvicorn(factory: str, port: int) -> list[str]:
+    """The command that serves an app factory under uvicorn on uvloop and httptools."""
+    options = ["--factory", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
+    return [sys.executable, "-m", "uvicorn", factory, *options, "--no-access-log", "--log-level", "critical"]
+
+
+@contextmanager
+def all_of(stack: Mapping[str, tuple[Sequence[str], int, Mapping[str, str]]]) -> Iterator[dict[str, Server]]:
+    """Several servers at once, by name: command, port and environment."""
+    with ExitStack() as running_servers:
+        yield {
+            name: running_servers.enter_context(running(command, port, environ=environ))
+            for name, (command, port, environ) in stack.items()
+        }
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"{process.args!r} does not listen on port {port}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,183 @@
+"""A page passes unread as long as it holds no candidate: nothing that any target could match.
+
+Rules of this file:
+1. What has left unread is remembered, up to a bound, and read when a candidate turns up: a place depends on all that
+   stands before it.
+2. A tag never leaves in part, so that the place before it is still at hand when the rest of it shows a candidate.
+3. The reader is the careful scanner. Only when it reads differs, never what it finds.
+"""
+
+from __future__ import annotations
+
+from portal_gateway.html.candidates import Candidates
+from portal_gateway.html.matching import CompiledTargets
+from portal_gateway.html.output import Segment
+from portal_gateway.html.tokenizer import PageScanner
+
+# How much of what has left is remembered before it is read after all, in bytes.
+MAX_DEFERRED = 512 * 1024
+# What may be an unfinished tag is held back up to this length; then it is read to know.
+_MAX_DOUBTFUL = 1024
+# How much is read at once while the scanner waits for an end; it may come soon.
+_BLOCK = 16 * 1024
+# Enough to tell a byte order mark.
+_MARK_SIZE = 4
+
+
+class CandidateFirst:
+    """Like PageScanner, for targets of which each needs some byte string to match."""
+
+    def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
+        assert compiled.candidates is not None
+        self._candidates: Candidates = compiled.candidates
+        self._scanner = PageScanner(compiled, max_held)
+        self._max_doubtful = min(max_held, _MAX_DOUBTFUL)
+        # What has come in; from `_position` on it has neither left nor been read.
+        self._data = b""
+        self._position = 0
+        self._search = self._candidates.search(b"")
+        # Up to here `_data` has been read, but not all of it could be used.
+        self._tried = 0
+        # What has left and not been read.
+        self._deferred: list[bytes] = []
+        self._deferred_size = 0
+        # How many of the next bytes that the scanner gives have left.
+        self._ahead = 0
+        self._closed = False
+
+    @property
+    def done(self) -> bool:
+        return self._scanner.done and self._position == len(self._data)
+
+    @property
+    def bail_reason(self) -> str | None:
+        return self._scanner.bail_reason
+
+    @property
+    def matched(self) -> frozenset[int]:
+        return self._scanner.matched
+
+    def reason(self, target: int) -> str | None:
+        if self._closed and target not in self.matched:
+            return self._scanner.reason(target) or "no_match"
+        return self._scanner.reason(target)
+
+    def feed(self, data: bytes) -> list[Segment]:
+        if self._scanner.done:
+            return [data] if data else []
+        self._data = self._data[self._position :] + data if self._position < len(self._data) else data
+        self._position = self._tried = 0
+        self._search = self._candidates.search(self._data)
+        size = len(self._data)
+        segments: list[Segment] = []
+        while self._position < size and not self._scanner.done:
+            if not self._scanner.started:
+                segments += self._read(_MARK_SIZE, 0)
+            elif not self._scanner.idle:
+                segments += self._read(size if self._scanner.holding else self._position + _BLOCK, 0)
+            else:
+                candidate = self._next_candidate()
+                if candidate == size and (end := self._end_of_tags()) is not None:
+                    return segments + self._defer(end)
+                segments += self._read(self._end_of_candidate(candidate), candidate)
+                if self._tried == size:
+                    return segments
+            size = len(self._data)
+        if self._position < size:
+            segments.append(self._data[self._position :])
+            self._position = size
+        return segments
+
+    def close(self) -> list[Segment]:
+        self._closed = True
+        held = self._data[self._position :]
+        if self._deferred:
+            return [held] if held else []
+        segments = self._scanner.feed(held, len(held)) if held else []
+        return self._without_what_left(segments + self._scanner.close())
+
+    def _read(self, end: int, candidate: int) -> list[Segment]:
+        """Let the scanner read up to `end`. Nothing before `candidate` can match."""
+        deferred, self._deferred, self._deferred_size = self._deferred, [], 0
+        segments = [segment for piece in deferred for segment in self._scanner.feed(piece, len(piece))]
+        piece = self._data[self._position : end]
+        segments += self._scanner.feed(piece, max(0, candidate - self._position))
+        self._tried = self._position = self._position + len(piece)
+        segments = self._without_what_left(segments)
+        if self._scanner.idle and not self._scanner.done:
+            self._take_back()
+        return segments
+
+    def _take_back(self) -> None:
+        unread = self._scanner.take_back()
+        if self._ahead:
+            self._deferred = [unread[: self._ahead]]
+            self._deferred_size = len(self._deferred[0])
+            unread = unread[self._ahead :]
+        self._position -= len(unread)
+        if self._position < 0:
+            # Some of it came in with earlier data.
+            self._data = unread + self._data[self._tried :]
+            self._search = self._candidates.search(self._data)
+            self._tried = len(unread)
+            self._position = 0
+
+    def _defer(self, end: int) -> list[Segment]:
+        leaving = self._data[self._position : end]
+        self._position = end
+        self._ahead += len(leaving)
+        self._deferred.append(leaving)
+        self._deferred_size += len(leaving)
+        return [leaving] if leaving else []
+
+    def _without_what_left(self, segments: list[Segment]) -> list[Segment]:
+        for index, segment in enumerate(segments):
+            if not self._ahead:
+                return segments[index:]
+            assert isinstance(segment, bytes)
+            if len(segment) > self._ahead:
+                rest, self._ahead = segment[self._ahead :], 0
+                return [rest, *segments[index + 1 :]]
+            self._ahead -= len(segment)
+        return []
+
+    def _end_of_candidate(self, candidate: int) -> int:
+        """Behind the tag that a candidate stands in, if it has no ">" in a value; else some way further."""
+        if self._tried > candidate:
+            return self._tried + _BLOCK
+        return self._data.find(b">", candidate) + 1 or len(self._data)
+
+    def _next_candidate(self) -> int:
+        """The size of the data if there is none. What is found in text is none."""
+        data, size, outside = self._data, len(self._data), self._position
+        candidate = self._search.find(outside)
+        while candidate < size and _begin_of_tag(data, outside, candidate + 1) < 0:
+            outside = candidate
+            candidate = self._search.find(candidate + 1)
+        return candidate
+
+    def _end_of_tags(self) -> int | None:
+        """Up to where the data may leave; None if only reading it can tell."""
+        size = len(self._data)
+        if self._deferred and self._deferred_size + size - self._position > MAX_DEFERRED:
+            return None
+        begin = _begin_of_tag(self._data, self._position, size)
+        if begin < 0:
+            return size
+        return begin if size - begin <= self._max_doubtful else None
+
+
+def _begin_of_tag(data: bytes, start: int, offset: int) -> int:
+    """Where the tag that holds `offset` begins at the earliest; -1 if there is certainly no tag. At `start` is none."""
+    closed = data.rfind(b">", start, offset) + 1 or start
+    # In a value the sign closes no tag. The last quote before it is the one that opens that value then.
+    for quote in (b'"', b"'"):
+        opening = data.rfind(quote, start, closed)
+        if opening >= 0 and _may_open_value(data, start, opening):
+            return start
+    return data.find(b"<", closed, offset)
+
+
+def _may_open_value(data: bytes, start: int, quote: int) -> bool:
+    before = data[max(start, quote - 16) : quote].rstrip(b"\t\n\f\r ")
+    return not before or before.endswith(b"=")

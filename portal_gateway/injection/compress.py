@@ -1,0 +1,123 @@
+"""Compression toward the client, for the sidecar: the app was asked for bytes as they are, so that a page is encoded
+once, and cheaply, instead of decoded and encoded again.
+
+It takes every compressible response to a page request, injected or not: no page gets bigger on its way because we
+were there. A response that the app has encoded all the same passes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from portal_gateway.html.codings import Encoder, encoder, preferred_coding
+from portal_gateway.injection.plan import BODY_FACTS
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import Message, RawHeaders, Send
+
+# Smaller bodies fit into one packet either way.
+_MIN_BYTES = 1024
+_COMPRESSIBLE = re.compile(
+    rb"text/(?!event-stream)[a-z0-9.+-]+|application/(?:[a-z0-9.-]+\+)?(?:json|xml)|application/javascript|image/svg\+xml"
+)
+
+
+class CompressedSend:
+    """Wraps `send` for one request. Call `aclose` when the app has returned or failed."""
+
+    def __init__(self, send: Send, method: str, request_headers: RawHeaders) -> None:
+        """`request_headers` are the client's own."""
+        self._send = send
+        self._method = method
+        self._coding = preferred_coding(h.tokens(request_headers, b"accept-encoding"))
+        self._start: Message | None = None
+        self._encoder: Encoder | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._on_start(message)
+        elif message["type"] == "http.response.body" and (self._start is not None or self._encoder is not None):
+            await self._on_body(message)
+        else:
+            await self.aclose()
+            await self._send(message)
+
+    async def aclose(self) -> None:
+        """Send a head that the app left without a body."""
+        if self._start is not None:
+            await self._send(self._take_start())
+
+    async def _on_start(self, start: Message) -> None:
+        headers: RawHeaders = list(start.get("headers", ()))
+        if start["status"] == 304:
+            # Sent for a page that varies, and caches take over what it says.
+            await self._send({**start, "headers": h.with_vary(headers, b"Accept-Encoding")})
+        elif not _is_compressible(start["status"], headers):
+            await self._send(start)
+        else:
+            self._start = {**start, "headers": headers}
+            if self._method == "HEAD":
+                await self._send(self._begun(self._take_start(), _length(headers)))
+                self._encoder = None
+
+    async def _on_body(self, message: Message) -> None:
+        body, more = bytes(message.get("body", b"")), message.get("more_body", False)
+        start = None
+        if self._start is not None:
+            start = self._take_start()
+            start = self._begun(start, _length(start["headers"]) if more else len(body))
+        if self._encoder is not None:
+            body = self._encoded(self._encoder, body, more)
+            if start is not None and not more:
+                start["headers"].append((b"content-length", b"%d" % len(body)))
+        if start is not None:
+            await self._send(start)
+        if not more:
+            self._encoder = None
+        await self._send({**message, "body": body})
+
+    def _take_start(self) -> Message:
+        start, self._start = self._start, None
+        assert start is not None
+        return start
+
+    def _begun(self, start: Message, length: int | None) -> Message:
+        """The head for a body of `length` bytes (None: not known), and from now on the encoder if it gets one."""
+        if length is not None and length < _MIN_BYTES:
+            return start  # the same for everyone
+        headers = h.with_vary(start["headers"], b"Accept-Encoding")
+        if self._coding != b"identity":
+            self._encoder = encoder(self._coding)
+            headers = _encoded_head(headers, self._coding)
+        return {**start, "headers": headers}
+
+    def _encoded(self, stream: Encoder, body: bytes, more: bool) -> bytes:
+        # What the app sends now is meant to be seen now; an empty piece shows nothing.
+        data = stream.encode(body) if body else b""
+        if not more:
+            return data + stream.finish()
+        return data + stream.flush() if body else data
+
+
+def _encoded_head(headers: RawHeaders, coding: bytes) -> RawHeaders:
+    """The head of the encoded body: other bytes, so only weakly the same (RFC 9110 section 8.8.1)."""
+    etag = h.first(headers, b"etag")
+    headers = h.without(headers, {*BODY_FACTS, b"content-encoding"})
+    if etag is not None and not etag.startswith(b"W/"):
+        headers = h.replaced(headers, b"etag", b"W/" + etag)
+    return [*headers, (b"content-encoding", coding)]
+
+
+def _is_compressible(status: int, headers: RawHeaders) -> bool:
+    if status < 200 or status in (204, 206) or h.first(headers, b"content-range") is not None:
+        return False
+    if any(token != b"identity" for token in h.tokens(headers, b"content-encoding")):
+        return False
+    if b"no-transform" in h.tokens(headers, b"cache-control"):
+        return False
+    media_type = (h.first(headers, b"content-type") or b"").partition(b";")[0].strip().lower()
+    return _COMPRESSIBLE.fullmatch(media_type) is not None
+
+
+def _length(headers: RawHeaders) -> int | None:
+    value = h.first(headers, b"content-length")
+    return int(value) if value is not None and value.isdigit() else None
