@@ -15,7 +15,7 @@ from portal_gateway.html.output import Segment
 from portal_gateway.html.tokenizer import PageScanner
 
 # How much of what has left is remembered before it is read after all, in bytes.
-MAX_DEFERRED = 512 * 1024
+MAX_DEFERRED = 256 * 1024
 # What may be an unfinished tag is held back up to this length; then it is read to know.
 _MAX_DOUBTFUL = 1024
 # How much is read at once while the scanner waits for an end; it may come soon.
@@ -99,11 +99,12 @@ class CandidateFirst:
     def _read(self, end: int, candidate: int) -> list[Segment]:
         """Let the scanner read up to `end`. Nothing before `candidate` can match."""
         deferred, self._deferred, self._deferred_size = self._deferred, [], 0
-        segments = [segment for piece in deferred for segment in self._scanner.feed(piece, len(piece))]
+        segments: list[Segment] = []
+        for piece in deferred:
+            segments += self._without_what_left(self._scanner.feed(piece, len(piece)))
         piece = self._data[self._position : end]
-        segments += self._scanner.feed(piece, max(0, candidate - self._position))
+        segments += self._without_what_left(self._scanner.feed(piece, max(0, candidate - self._position)))
         self._tried = self._position = self._position + len(piece)
-        segments = self._without_what_left(segments)
         if self._scanner.idle and not self._scanner.done:
             self._take_back()
         return segments

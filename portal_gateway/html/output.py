@@ -47,7 +47,7 @@ class Output:
         return key in self._holds
 
     def held_bytes(self) -> int:
-        return sum(len(s) for s in self._segments if isinstance(s, bytes)) if self._holds else 0
+        return sum(len(s) for s in self._segments[self._held_from :] if isinstance(s, bytes)) if self._holds else 0
 
     def load(self, data: bytes) -> int:
         """Add `data` to what is unread; how much that is."""

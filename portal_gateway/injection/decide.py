@@ -63,6 +63,15 @@ class PageDecider:
             return [self._decided(scope, plan, slot, user) for slot in plan.slots]
         return await asyncio.gather(*(self._ask_one(scope, plan, slot, user) for slot in plan.slots))
 
+    def under_page_policies(self, scope: Scope, plan: Plan, outcomes: list[Outcome]) -> list[Outcome]:
+        """What is left of the outcomes under `plan`, which knows more policies than the one they were found for."""
+        return [
+            self._loader(scope, plan, slot)
+            if outcome.is_loader or (slot.mode == "empty" and outcome.snippet)
+            else outcome
+            for slot, outcome in zip(plan.slots, outcomes, strict=True)
+        ]
+
     async def _ask_one(self, scope: Scope, plan: Plan, slot: Slot, user: EndUser) -> Outcome:
         if slot.mode != "decided":
             return self._loader(scope, plan, slot)

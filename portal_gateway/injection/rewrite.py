@@ -14,9 +14,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from portal_gateway.html.codings import CodingError, decoder, encoder
+from portal_gateway.html.meta_csp import PageHead
 from portal_gateway.html.scanner import Mark, MarkKind, Scanner, Segment
 from portal_gateway.injection.decide import Outcome, PageDecider
-from portal_gateway.injection.plan import Plan
+from portal_gateway.injection.plan import Plan, under_page_policies
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Scope
@@ -51,6 +52,7 @@ class Rewrite:
         self._passes = outcomes is not None and not any(outcome.snippet for outcome in outcomes)
         self._scanner = Scanner(page.targets)
         self._unscanned = b""  # what went into the scanner and has not come out yet
+        self._head = PageHead() if _minds_policies(plan, outcomes) else None
         self._hits = [0] * len(plan.slots)
         self._dropping = False
         self._decoder = decoder(plan.coding)
@@ -110,6 +112,8 @@ class Rewrite:
         passed = 0
         for segment in self._segments(data, last):
             if isinstance(segment, bytes):
+                if self._head is not None:
+                    self._head.add(segment)
                 if not self._dropping:
                     # Encoded at once: a piece that unpacks to a thousand times its size must not pile up.
                     out.append(self._encoder.encode(segment))
@@ -123,6 +127,7 @@ class Rewrite:
                     yield chunk
                 out = []
                 self._outcomes = await self._within_budget()
+            self._outcomes = self._under_page_policies(self._outcomes)
             self._mark(segment, self._outcomes[segment.target], out)
         if chunk := self._finished(out) if last else self._flushed(out):
             yield chunk
@@ -136,8 +141,12 @@ class Rewrite:
         out: list[bytes] = []
         for segment in (*self._scanner.feed(data), *self._scanner.close()):
             if isinstance(segment, Mark):
+                self._outcomes = outcomes = self._under_page_policies(outcomes)
                 self._mark(segment, outcomes[segment.target], out)
-            elif not self._dropping:
+                continue
+            if self._head is not None:
+                self._head.add(segment)
+            if not self._dropping:
                 out.append(segment)
         return b"".join(out)
 
@@ -209,6 +218,16 @@ class Rewrite:
             return self._asking.result()
         return self._decider.loaders(self._scope, self.plan)
 
+    def _under_page_policies(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """What is left of the outcomes under the policies in the page itself. Every place is behind all that count."""
+        if self._head is None:
+            return outcomes
+        policies, self._head = self._head.policies(), None
+        if not policies.policies:
+            return outcomes
+        self.plan = under_page_policies(self.plan, policies)
+        return self._decider.under_page_policies(self._scope, self.plan, outcomes)
+
     def _flushed(self, out: list[bytes]) -> bytes:
         # What the app sends now is meant to be seen now.
         return b"".join([*out, self._encoder.flush()]) if out else b""
@@ -217,3 +236,10 @@ class Rewrite:
         # Without its end, a coded body that came broken is seen to be so.
         end = self._encoder.finish() if self._fault != _BROKEN_CODING else self._encoder.flush()
         return b"".join([*out, end])
+
+
+def _minds_policies(plan: Plan, outcomes: list[Outcome] | None) -> bool:
+    """Whether a policy could block what goes in: an iframe or the loader, not a link."""
+    if outcomes is None or any(slot.placement.frame_origin is not None for slot in plan.slots):
+        return True
+    return any(outcome.is_loader for outcome in outcomes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
+from portal_gateway.html.runs import compile_runs
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
 from portal_gateway.html.selectors import parse_selector
 from portal_gateway.providers.base import Purpose
@@ -57,6 +58,8 @@ class RuleSet:
             for rule in portal.inject:
                 pattern = re.compile("|".join(path_pattern(glob) for glob in rule.paths))
                 self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name])))
+        if self._rules:
+            compile_runs()
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
         self._cached = lru_cache(maxsize=2048)(self._find)
 

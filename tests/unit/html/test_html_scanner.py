@@ -368,3 +368,11 @@ def test_a_page_that_is_done_leaves_nothing_to_the_garbage_collector(selector: s
         assert engine() is None
     finally:
         gc.enable()
+
+
+def test_an_element_behind_a_long_beginning_is_replaced() -> None:
+    """What counts as held is what is held, not all that one piece of a page brought."""
+    page = b"<!doctype html><body><p>" + b"x" * 70_000 + b"</p><b>y</b><div id=a>z</div></body>"
+    scanner = Scanner([Target(parse_selector("#a"), Position.REPLACE)])
+    marks = [s for s in (*scanner.feed(page), *scanner.close()) if isinstance(s, Mark)]
+    assert [mark.kind for mark in marks] == [MarkKind.REPLACE_START, MarkKind.REPLACE_END]
