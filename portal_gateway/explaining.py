@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 from portal_gateway._version import __version__
 from portal_gateway.gateway import Gateway
 from portal_gateway.injection.explain import Answer, Place, Verdict, explain, lands
-from portal_gateway.injection.plan import page_request_headers
 from portal_gateway.injection.reasons import sentence
+from portal_gateway.injection.requests import page_request_headers
 from portal_gateway.settings import load_settings
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders, Receive, Scope, Send

@@ -15,7 +15,7 @@ from portal_gateway.gateway import Gateway
 from portal_gateway.identity.callback import Identify
 from portal_gateway.identity.subrequest import is_subrequest, keep_state
 from portal_gateway.injection.compress import CompressedSend
-from portal_gateway.injection.plan import page_request_headers, request_refusal
+from portal_gateway.injection.requests import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.stream import PageResponder, announcing
 from portal_gateway.lifespan import Lifespan

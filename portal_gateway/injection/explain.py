@@ -12,15 +12,10 @@ from dataclasses import dataclass
 from portal_gateway.html.codings import CodingError, decoder
 from portal_gateway.html.meta_csp import PageHead
 from portal_gateway.html.scanner import MarkKind, Scanner
+from portal_gateway.injection.caching import is_shared_cacheable
 from portal_gateway.injection.conditional import LoaderTags
-from portal_gateway.injection.plan import (
-    coding_of,
-    is_shared_cacheable,
-    plan_injection,
-    request_refusal,
-    response_refusal,
-    under_page_policies,
-)
+from portal_gateway.injection.plan import coding_of, plan_injection, response_refusal, under_page_policies
+from portal_gateway.injection.requests import request_refusal
 from portal_gateway.injection.rules import PagePlacements, Placement, RuleSet, page_placements
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.requests import route_path

@@ -1,43 +1,33 @@
-"""Which responses are injected, how, and with which headers. Pure: request facts and response head in, plan out.
+"""Which responses are injected, how, and with which headers. Pure: a response head in, a plan out.
 
 What is not injected is left alone for a named reason (DESIGN rule 9). When in doubt, leave alone (rule 1).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from portal_gateway.html.charsets import is_scannable
 from portal_gateway.html.codings import is_decodable
 from portal_gateway.html.csp import Policies
+from portal_gateway.injection.caching import is_for_shared_caches, is_shared_cacheable, private_headers
 from portal_gateway.injection.conditional import LoaderTags
+from portal_gateway.injection.requests import PAGE_TYPES
 from portal_gateway.injection.rules import PagePlacements, Placement
 from portal_gateway.wire import headers as h
-from portal_gateway.wire.asgi import RawHeaders, Scope
+from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.headers import HeaderPairs
-from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
 
 MARK = b"x-portal-gateway"
 
-_PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
-_DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
-# By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
-_PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
-# All that a request is judged by.
-_DECISIVE_OF_REQUESTS = frozenset(
-    {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
-)
 # Headers that describe the exact bytes of the app's body.
 BODY_FACTS = frozenset(
     {b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"}
 )
-# Headers to shared caches alone, which go by them whatever Cache-Control says (RFC 9213; nginx; Fastly; Akamai).
-_SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"edge-control", b"x-accel-expires"})
 # All that a response is judged by, beside headers for shared caches.
-_DECISIVE_OF_RESPONSES = frozenset(
+_DECISIVE = frozenset(
     {
         MARK,
         b"cache-control",
@@ -50,9 +40,6 @@ _DECISIVE_OF_RESPONSES = frozenset(
 )
 _MARKED_DECIDED = (MARK, b"decided")
 _MARKED_LOADER = (MARK, b"loader")
-_NOT_STORED = re.compile(rb"(?:.*[, ])?(?:no-?store|private)\b.*|0|@0", re.DOTALL)
-# One directive; a comma within quotes does not end it: `private="a, b"`.
-_DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,48 +69,6 @@ class Plan:
     @property
     def is_decided(self) -> bool:
         return any(slot.mode == "decided" for slot in self.slots)
-
-
-def request_refusal(scope: Scope) -> str | None:
-    """Why the response to this request is not a page to inject into, or None."""
-    # Header names are lower case in a scope (ASGI); what decides is little, and much the same for all pages.
-    decisive = tuple([pair for pair in scope["headers"] if pair[0] in _DECISIVE_OF_REQUESTS])
-    return _refusal_by(scope["method"], decisive)
-
-
-@lru_cache(maxsize=256)
-def _refusal_by(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
-    if method not in ("GET", "HEAD"):
-        return "method"
-    if not _wants_document(headers):
-        return "not_a_document"
-    if is_prefetch(headers):
-        return "prefetch"
-    if is_partial(headers):
-        return "partial"
-    # A broken-off download goes on where it was, if it still is what it was: whole pages never carry our own tags
-    # in a strong form, so this one is none of ours.
-    if h.first(headers, b"range") is not None and h.first(headers, b"if-range") is not None:
-        return "resumed"
-    return None
-
-
-def page_request_headers(
-    headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
-) -> tuple[RawHeaders, bool]:
-    """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
-
-    No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
-    """
-    headers, revalidates = tags.request_headers(headers)
-    if h.first(headers, b"range") is not None:
-        headers = h.without(headers, (b"range",))
-    if uncompressed:
-        headers = h.replaced(headers, b"accept-encoding", b"identity")
-    elif h.first(headers, b"accept-encoding") is not None:
-        codings = [t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())]
-        headers = h.replaced(headers, b"accept-encoding", b", ".join(codings) or b"identity")
-    return headers, revalidates
 
 
 def plan_injection(
@@ -187,7 +132,7 @@ def response_refusal(status: int, headers: HeaderPairs) -> str | None:
     if h.first(headers, MARK) is not None:
         return "already_injected"
     media_type, _, parameters = (h.first(headers, b"content-type") or b"").partition(b";")
-    if media_type.strip().lower() not in _PAGE_TYPES:
+    if media_type.strip().lower() not in PAGE_TYPES:
         return "content_type"
     if h.first(headers, b"content-range") is not None:
         return "content_range"
@@ -219,89 +164,13 @@ def under_page_policies(plan: Plan, further: Policies) -> Plan:
     return replace(plan, slots=tuple(slots), nonce=nonce, loader_allowed=loader_allowed, policies=policies)
 
 
-def is_shared_cacheable(headers: HeaderPairs) -> bool:
-    """Whether the app allows shared caches to keep the response (RFC 9111 section 5.2.2)."""
-    targeted = [value.strip().lower() for key, value in headers if _is_for_shared_caches(key.lower())]
-    if any(_NOT_STORED.fullmatch(value) is None for value in targeted):
-        return True
-    directives = [directive.lower() for directive in _cache_directives(h.values(headers, b"cache-control"))]
-    if targeted or b"private" in directives or b"no-store" in directives:
-        return False
-    return any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
-
-
-def private_headers(headers: RawHeaders, *, stored: bool = True) -> RawHeaders:
-    """The head of a response that is now one user's own: private, varying by credentials, without validators.
-
-    `stored` says whether the user's own browser may keep it: not when a signed link is in it.
-    """
-    own: RawHeaders = []
-    cache_lines: list[bytes] = []
-    vary_lines: list[bytes] = []
-    for pair in headers:
-        name = pair[0].lower()
-        if name == b"cache-control":
-            cache_lines.append(pair[1])
-        elif name == b"vary":
-            vary_lines.append(pair[1])
-        elif not _is_for_caches(name):
-            own.append(pair)
-    own.append((b"vary", _varying(tuple(vary_lines))))
-    own.append((b"cache-control", _private(tuple(cache_lines)) if stored else b"no-store"))
-    return own
-
-
-@lru_cache(maxsize=128)
-def _private(lines: tuple[bytes, ...]) -> bytes:
-    shared = (b"public", b"s-maxage", b"private", b"proxy-revalidate")
-    directives = [d for d in _cache_directives(lines) if not d.lower().startswith(shared)]
-    return b", ".join([b"private", *directives])
-
-
-@lru_cache(maxsize=128)
-def _varying(lines: tuple[bytes, ...]) -> bytes:
-    varied = h.with_vary([(b"vary", line) for line in lines], b"Cookie", b"Authorization")
-    return b", ".join(value for _, value in varied)
-
-
 def coding_of(headers: HeaderPairs) -> bytes:
     """The content coding, b"identity" when none is named; several are joined and so are none we know."""
     return b",".join(h.tokens(headers, b"content-encoding")) or b"identity"
 
 
-def _wants_document(headers: HeaderPairs) -> bool:
-    """Whether the answer becomes the document of a tab or frame, as far as the client says."""
-    destination = h.first(headers, b"sec-fetch-dest")
-    if destination is None:
-        return _accepts_pages(headers)
-    if destination.lower() == b"empty":
-        return any(h.first(headers, name) is not None for name in _PAGE_SWAPS)
-    return destination.lower() in _DOCUMENT_DESTINATIONS
-
-
-def _accepts_pages(headers: HeaderPairs) -> bool:
-    """Whether a client without fetch metadata takes a page. An API client does not: its requests stay as they are."""
-    ranges = [token.partition(b";")[0].rstrip() for token in h.tokens(headers, b"accept")]
-    return not ranges or any(media_range in (*_PAGE_TYPES, b"text/*", b"*/*") for media_range in ranges)
-
-
 def _is_decisive(name: bytes) -> bool:
-    return name in _DECISIVE_OF_RESPONSES or _is_for_shared_caches(name)
-
-
-def _is_for_shared_caches(name: bytes) -> bool:
-    return name in _SHARED_CACHE_HEADERS or name.endswith(b"-cache-control")
-
-
-def _is_for_caches(name: bytes) -> bool:
-    return name in (b"cache-control", b"etag", b"last-modified") or _is_for_shared_caches(name)
-
-
-def _cache_directives(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for value in lines:
-        for part in _DIRECTIVE.findall(value):
-            if directive := part.strip():
-                yield directive
+    return name in _DECISIVE or is_for_shared_caches(name)
 
 
 def _any_inline(slots: Sequence[Slot]) -> bool:

@@ -67,7 +67,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_every_reason_to_leave_a_page_alone_is_documented() -> None:
     documented = set(re.findall(r"`([a-z_]+)`", (DOCS / "injection.md").read_text()))
-    source = "".join((ROOT / "portal_gateway" / "injection" / f"{n}.py").read_text() for n in ("plan", "stream"))
+    source = "".join(
+        (ROOT / "portal_gateway" / "injection" / f"{n}.py").read_text() for n in ("plan", "requests", "stream")
+    )
     source += (ROOT / "portal_gateway" / "middleware.py").read_text()
     reasons = set(re.findall(r'return "([a-z_]+)"', source)) | set(re.findall(r'"empty", "([a-z_]+)"', source))
     assert reasons

@@ -6,15 +6,10 @@ import pytest
 from gateway_kit import BROWSER, ENVIRON, FETCH, HTML, VENDOR, Headers, http_scope, planhat, rocketlane
 
 from portal_gateway import load_settings
+from portal_gateway.injection.caching import is_shared_cacheable, private_headers
 from portal_gateway.injection.conditional import LoaderTags
-from portal_gateway.injection.plan import (
-    Plan,
-    is_shared_cacheable,
-    page_request_headers,
-    plan_injection,
-    private_headers,
-    request_refusal,
-)
+from portal_gateway.injection.plan import Plan, plan_injection
+from portal_gateway.injection.requests import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements, RuleSet
 from portal_gateway.wire import headers as h
 

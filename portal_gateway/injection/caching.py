@@ -1,0 +1,77 @@
+"""What caches may do with an injected response, in the words of its head (RFC 9111, RFC 9213). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import RawHeaders
+from portal_gateway.wire.headers import HeaderPairs
+
+# Headers to shared caches alone, which go by them whatever Cache-Control says (RFC 9213; nginx; Fastly; Akamai).
+_SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"edge-control", b"x-accel-expires"})
+_NOT_STORED = re.compile(rb"(?:.*[, ])?(?:no-?store|private)\b.*|0|@0", re.DOTALL)
+# One directive; a comma within quotes does not end it: `private="a, b"`.
+_DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
+
+
+def is_shared_cacheable(headers: HeaderPairs) -> bool:
+    """Whether the app allows shared caches to keep the response (RFC 9111 section 5.2.2)."""
+    targeted = [value.strip().lower() for key, value in headers if is_for_shared_caches(key.lower())]
+    if any(_NOT_STORED.fullmatch(value) is None for value in targeted):
+        return True
+    directives = [directive.lower() for directive in _cache_directives(h.values(headers, b"cache-control"))]
+    if targeted or b"private" in directives or b"no-store" in directives:
+        return False
+    return any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
+
+
+def private_headers(headers: RawHeaders, *, stored: bool = True) -> RawHeaders:
+    """The head of a response that is now one user's own: private, varying by credentials, without validators.
+
+    `stored` says whether the user's own browser may keep it: not when a signed link is in it.
+    """
+    own: RawHeaders = []
+    cache_lines: list[bytes] = []
+    vary_lines: list[bytes] = []
+    for pair in headers:
+        name = pair[0].lower()
+        if name == b"cache-control":
+            cache_lines.append(pair[1])
+        elif name == b"vary":
+            vary_lines.append(pair[1])
+        elif not _is_for_caches(name):
+            own.append(pair)
+    own.append((b"vary", _varying(tuple(vary_lines))))
+    own.append((b"cache-control", _private(tuple(cache_lines)) if stored else b"no-store"))
+    return own
+
+
+@lru_cache(maxsize=128)
+def _private(lines: tuple[bytes, ...]) -> bytes:
+    shared = (b"public", b"s-maxage", b"private", b"proxy-revalidate")
+    directives = [d for d in _cache_directives(lines) if not d.lower().startswith(shared)]
+    return b", ".join([b"private", *directives])
+
+
+@lru_cache(maxsize=128)
+def _varying(lines: tuple[bytes, ...]) -> bytes:
+    varied = h.with_vary([(b"vary", line) for line in lines], b"Cookie", b"Authorization")
+    return b", ".join(value for _, value in varied)
+
+
+def is_for_shared_caches(name: bytes) -> bool:
+    return name in _SHARED_CACHE_HEADERS or name.endswith(b"-cache-control")
+
+
+def _is_for_caches(name: bytes) -> bool:
+    return name in (b"cache-control", b"etag", b"last-modified") or is_for_shared_caches(name)
+
+
+def _cache_directives(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for value in lines:
+        for part in _DIRECTIVE.findall(value):
+            if directive := part.strip():
+                yield directive

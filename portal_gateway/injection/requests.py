@@ -1,0 +1,79 @@
+"""Which requests ask for a page, and how the host app gets such a request. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from portal_gateway.html.codings import is_decodable
+from portal_gateway.injection.conditional import LoaderTags
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import RawHeaders, Scope
+from portal_gateway.wire.headers import HeaderPairs
+from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
+
+PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
+_DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
+# By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
+_PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
+# All that a request is judged by.
+_DECISIVE = frozenset(
+    {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
+)
+
+
+def request_refusal(scope: Scope) -> str | None:
+    """Why the response to this request is not a page to inject into, or None."""
+    # Header names are lower case in a scope (ASGI); what decides is little, and much the same for all pages.
+    decisive = tuple([pair for pair in scope["headers"] if pair[0] in _DECISIVE])
+    return _refusal_by(scope["method"], decisive)
+
+
+@lru_cache(maxsize=256)
+def _refusal_by(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
+    if method not in ("GET", "HEAD"):
+        return "method"
+    if not _wants_document(headers):
+        return "not_a_document"
+    if is_prefetch(headers):
+        return "prefetch"
+    if is_partial(headers):
+        return "partial"
+    # A broken-off download goes on where it was, if it still is what it was: whole pages never carry our own tags
+    # in a strong form, so this one is none of ours.
+    if h.first(headers, b"range") is not None and h.first(headers, b"if-range") is not None:
+        return "resumed"
+    return None
+
+
+def page_request_headers(
+    headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
+) -> tuple[RawHeaders, bool]:
+    """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
+
+    No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
+    """
+    headers, revalidates = tags.request_headers(headers)
+    if h.first(headers, b"range") is not None:
+        headers = h.without(headers, (b"range",))
+    if uncompressed:
+        headers = h.replaced(headers, b"accept-encoding", b"identity")
+    elif h.first(headers, b"accept-encoding") is not None:
+        codings = [t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())]
+        headers = h.replaced(headers, b"accept-encoding", b", ".join(codings) or b"identity")
+    return headers, revalidates
+
+
+def _wants_document(headers: HeaderPairs) -> bool:
+    """Whether the answer becomes the document of a tab or frame, as far as the client says."""
+    destination = h.first(headers, b"sec-fetch-dest")
+    if destination is None:
+        return _accepts_pages(headers)
+    if destination.lower() == b"empty":
+        return any(h.first(headers, name) is not None for name in _PAGE_SWAPS)
+    return destination.lower() in _DOCUMENT_DESTINATIONS
+
+
+def _accepts_pages(headers: HeaderPairs) -> bool:
+    """Whether a client without fetch metadata takes a page. An API client does not: its requests stay as they are."""
+    ranges = [token.partition(b";")[0].rstrip() for token in h.tokens(headers, b"accept")]
+    return not ranges or any(media_range in (*PAGE_TYPES, b"text/*", b"*/*") for media_range in ranges)
