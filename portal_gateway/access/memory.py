@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
 from portal_gateway.access.freshness import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionKey:
+class DecisionKey(NamedTuple):
     """Whose decision it is. `subject` is what of the user the provider decides by: another e-mail, another key."""
 
     portal: str
