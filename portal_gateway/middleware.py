@@ -1,6 +1,6 @@
 """The front door: an ASGI middleware around the host app.
 
-Invariants (DESIGN section 4): what is not ours passes untouched, with the server's own `receive` and `send` (rule 1);
+Invariants (docs/rules.md): what is not ours passes untouched, with the server's own `receive` and `send` (rule 1);
 identity headers that an untrusted peer sent reach nobody, on any path and for WebSockets too (rule 7).
 """
 

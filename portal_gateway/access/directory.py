@@ -1,6 +1,6 @@
 """The configured portals, each with what its routes need, and the one way into them.
 
-Invariants (DESIGN section 4): a link is minted only for the identity that this request proved (rule 3), only after an
+Invariants (docs/rules.md): a link is minted only for the identity that this request proved (rule 3), only after an
 explicit yes (rule 4), afresh for each response; when acting on a decision fails, the decision is dropped.
 """
 

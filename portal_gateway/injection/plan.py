@@ -1,6 +1,6 @@
 """Which responses are injected, how, and with which headers. Pure: a response head in, a plan out.
 
-What is not injected is left alone for a named reason (DESIGN rule 9). When in doubt, leave alone (rule 1).
+What is not injected is left alone for a named reason (docs/rules.md, rule 9). When in doubt, leave alone (rule 1).
 """
 
 from __future__ import annotations

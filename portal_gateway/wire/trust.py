@@ -1,4 +1,4 @@
-"""Who is believed about the request: peers whose forwarded and identity headers count (DESIGN rule 7)."""
+"""Who is believed about the request: peers whose forwarded and identity headers count (docs/rules.md, rule 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs we build, and URLs we check before they are followed or shown (DESIGN rule 5)."""
+"""URLs we build, and URLs we check before they are followed or shown (docs/rules.md, rule 5)."""
 
 from __future__ import annotations
 
