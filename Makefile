@@ -37,8 +37,8 @@ bench: $(BENCH_STAMP) ## measure beside nginx and other engines, e.g. BENCH_ARGS
 lock: ## renew the lock files from pyproject.toml
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
-	$(LOCK) --extra codings --output-file requirements.lock
-	$(LOCK) --extra codings --group dev --output-file requirements-dev.lock
+	$(LOCK) --extra codings --extra redis --output-file requirements.lock
+	$(LOCK) --extra codings --extra redis --group dev --output-file requirements-dev.lock
 
 image-test: ## build the container image with buildah and try it (Debian, as root, no container engine needed)
 	sh deploy/test_image.sh

@@ -10,6 +10,7 @@ need() { # need COMMAND PACKAGE
 need chromium chromium
 need nginx nginx-light
 need node nodejs
+need redis-server redis-server
 
 if [ -z "$missing" ]; then
   : # all there

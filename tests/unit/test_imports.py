@@ -24,6 +24,7 @@ LEVELS = [
     {"portal", "injection", "proxy"},
     {"access"},
     {"providers", "identity"},
+    {"store"},
     {"settings"},
     {"observe"},
     {"html"},

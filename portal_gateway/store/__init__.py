@@ -1,0 +1,1 @@
+"""Small values that expire, shared by replicas if the configuration names a place for them."""
