@@ -8,8 +8,9 @@ as long as the page is short enough to be still at hand. An end too odd for both
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from portal_gateway.html.charsets import has_unscannable_mark
+from portal_gateway.html.charsets import UNSCANNABLE_MARKS, has_unscannable_mark
 from portal_gateway.html.elements import FORMATTING, RAW_TEXT
 from portal_gateway.html.matching import CompiledTargets
 from portal_gateway.html.output import Mark, MarkKind, Segment
@@ -23,6 +24,7 @@ _CONTEXT = 1024
 # Up to this many bytes the whole page is remembered (not held back) for the careful scanner.
 _WHOLE = 64 * 1024
 
+_AMBIGUOUS = "ambiguous_end"
 _PREFIX = b"</body"
 # An end tag and what may stand behind the end of the body without being part of it.
 _TRAILER = re.compile(
@@ -83,7 +85,7 @@ class BodyEnd:
     def close(self) -> list[Segment]:
         place = None if self.bail_reason else self._place()
         if place is None:
-            self.bail_reason = self.bail_reason or "ambiguous_end"
+            self.bail_reason = self.bail_reason or _AMBIGUOUS
             return [self._held] if self._held else []
         count = len(self._compiled.targets)
         self.matched = frozenset(range(count))
@@ -111,28 +113,66 @@ class BodyEnd:
 
     def _place(self) -> int | None:
         """The offset in what is held, or None if the end of the body is not certain to be there."""
-        if _TRAILER.fullmatch(self._held) and _is_settled(self._context):
-            return 0
-        if self._whole is None:
-            # A page without an end tag, or with something behind it, ends where the input does.
-            return len(self._held) if _is_settled(self._context[-_CONTEXT:] + self._held) else None
-        return self._place_by_scanner(b"".join(self._whole))
+        page = None if self._whole is None else b"".join(self._whole)
+        return _place(self._context[-_CONTEXT:], self._held, page, self._compiled)
 
-    def _place_by_scanner(self, page: bytes) -> int | None:
-        scanner = PageScanner(self._compiled, max(self._max_held, len(page)))
-        offset = 0
-        for segment in (*scanner.feed(page), *scanner.close()):
-            if isinstance(segment, Mark):
-                return offset - (self._size - len(self._held)) if offset >= self._size - len(self._held) else None
-            offset += len(segment)
+
+def end_of_body(page: bytes, compiled: CompiledTargets) -> int | str:
+    """The offset that BodyEnd finds in a page of one piece, without what it takes to find it in a stream; or the
+    reason why there is none."""
+    if page.startswith(UNSCANNABLE_MARKS):
+        return "charset"
+    behind = _shown_end(page[-_CONTEXT - _NEAR :])
+    if behind is not None:
+        return len(page) - behind
+    start = _end_tag(page, MAX_TAIL)
+    if start < 0:
+        start = len(page)
+    place = _place(
+        page[max(0, start - _CONTEXT) : start], page[start:], page if len(page) <= _WHOLE else None, compiled
+    )
+    return _AMBIGUOUS if place is None else start + place
+
+
+@lru_cache(maxsize=128)
+def _shown_end(tail: bytes) -> int | None:
+    """How far from the end of a page its body ends, if these last bytes show it.
+
+    Pages of one site end alike, with the same footer and the same scripts: remembered, 1280 bytes each.
+    """
+    start = _last_end_tag(tail, max(0, len(tail) - _NEAR), len(tail))
+    if start < 0 or _may_end_trailer(tail[max(0, start - _NEAR) : start]) or not _TRAILER.fullmatch(tail, start):
         return None
+    return len(tail) - start if _is_settled(tail[max(0, start - _CONTEXT) : start]) else None
+
+
+def _place(context: bytes, held: bytes, page: bytes | None, compiled: CompiledTargets) -> int | None:
+    """The offset in `held`, which ends the page and follows `context`. `page` is all of it, unless that is too long."""
+    if _TRAILER.fullmatch(held) and _is_settled(context):
+        return 0
+    if page is None:
+        # A page without an end tag, or with something behind it, ends where the input does.
+        return len(held) if _is_settled((context + held)[-_CONTEXT:]) else None
+    return _place_by_scanner(page, len(page) - len(held), compiled)
+
+
+def _place_by_scanner(page: bytes, start: int, compiled: CompiledTargets) -> int | None:
+    """The offset from `start` on, before which nothing can be put any more."""
+    scanner = PageScanner(compiled, max(MAX_TAIL, len(page)))
+    offset = 0
+    for segment in (*scanner.feed(page), *scanner.close()):
+        if isinstance(segment, Mark):
+            return offset - start if offset >= start else None
+        offset += len(segment)
+    return None
 
 
 def _is_settled(context: bytes) -> bool:
-    """Whether the last of `context` leaves no comment, raw text, risky element, attribute or tag open."""
-    context = context[-_CONTEXT:].lower()
+    """Whether `context` leaves no comment, raw text, risky element, attribute or tag open at its end."""
+    context = context.lower()
     # The quick way for what is plain; "<" may stand in the middle of a tag only before the first ">".
-    if balanced_up_to_the_end(_RISKY, _RAW).match(context, max(0, context.find(b">"))):
+    first = min(index for index in (context.find(b">"), context.find(b"<"), len(context)) if index >= 0)
+    if balanced_up_to_the_end(_RISKY, _RAW).match(context, first):
         return True
     risky: dict[bytes, int] = {}
     hidden_to = 0
@@ -187,5 +227,5 @@ def _may_end_trailer(text: bytes) -> bool:
 
 
 def _last_end_tag(data: bytes, start: int, end: int) -> int:
-    """Any other case than these three is left to the careful scanner."""
-    return max(data.rfind(name, start, end) for name in (_PREFIX, b"</BODY", b"</Body"))
+    found = data[start:end].lower().rfind(_PREFIX)
+    return start + found if found >= 0 else -1

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from portal_gateway.html import elements as e
-from portal_gateway.html.matching import Element
+from portal_gateway.html.formatting import ActiveFormatting
+from portal_gateway.html.matching import Element, Matches
 from portal_gateway.html.opaque import Opaque
 from portal_gateway.html.tags import Tag
-from portal_gateway.html.tree import Ambiguous, Mode, OpenElements
+from portal_gateway.html.tree import Ambiguous, Mode
 
 
-class BodyRules(OpenElements):
+class BodyRules(ActiveFormatting):
     """Holds the state of all rules; the other insertion modes build on these."""
 
-    def __init__(self, enter: Callable[[Element, Element | None, bool], None]) -> None:
-        super().__init__(enter)
+    def __init__(self, matches: Matches) -> None:
+        super().__init__(matches)
         self.mode = Mode.INITIAL
         self.frameset_ok = True
         self.opaque = Opaque()
         # The open element whose content the tokenizer reads as text, and how it is to read it from now on.
         self.raw: Element | None = None
         self.read_raw: bytes | None = None
-        # Counts text that the rules put before a table instead of into it.
-        self.fostered = 0
+        # Counts what the rules put elsewhere: text before its table, attributes of a second body on the first one.
+        self.put_elsewhere = 0
         self.quirks: bool | None = True
         self.head: Element | None = None
         self.form: Element | None = None
@@ -48,8 +49,11 @@ class BodyRules(OpenElements):
 
     def _repeated(self, tag: Tag) -> None:
         """A second html or body adds its attributes to the first one, which selectors have already seen."""
-        if tag.attributes:
+        depth = 0 if tag.name == b"html" else 1
+        first, parent = self.stack[depth], self.stack[0] if depth else None
+        if tag.attributes and not self._matches.add_attributes(first, parent, tag):
             raise Ambiguous("repeated_" + tag.name.decode())
+        self.put_elsewhere += 1
 
     def _start_in_body(self, tag: Tag) -> None:
         rule = _BODY_START.get(tag.name)
@@ -106,7 +110,7 @@ class BodyRules(OpenElements):
         open_link = self.find_formatting(b"a")
         if open_link is not None:
             self.disturbed = True
-            self.close_formatting(tag)
+            self.close_formatting(b"a")
             if open_link in self.formatting or open_link in self.stack:
                 raise Ambiguous("misnested_formatting")
         self._body_formatting(tag)
@@ -118,7 +122,7 @@ class BodyRules(OpenElements):
     def _body_nobr(self, tag: Tag) -> None:
         self.reconstruct_formatting()
         if self.in_scope(b"nobr"):
-            self.close_formatting(tag)
+            self.close_formatting(b"nobr")
             self.reconstruct_formatting()
         self.insert_formatting(tag)
 
@@ -195,7 +199,7 @@ class BodyRules(OpenElements):
     def _end_in_body(self, tag: Tag) -> None:
         name = tag.name
         if name in e.FORMATTING:
-            self.close_formatting(tag)
+            self.close_formatting(name)
         elif name in (b"body", b"html"):
             if self.in_scope(b"body"):
                 self.mode = Mode.AFTER_BODY
@@ -237,9 +241,11 @@ class BodyRules(OpenElements):
         if self.stack[-1] is form:
             self.pop()
             return
-        if form.watchers:
+        depth = self.stack.index(form)
+        # The child stays where it is in the tree: what follows it would still be in the form.
+        if form.watchers or self.stack[depth + 1].watchers:
             raise Ambiguous("misnested_form")
-        self.stack.remove(form)
+        del self.stack[depth]
         form.open = False
 
 

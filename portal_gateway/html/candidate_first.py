@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from portal_gateway.html.candidates import Candidates
+from portal_gateway.html.candidates import Candidates, Search
 from portal_gateway.html.matching import CompiledTargets
 from portal_gateway.html.output import Segment
 from portal_gateway.html.tokenizer import PageScanner
@@ -18,8 +18,13 @@ from portal_gateway.html.tokenizer import PageScanner
 MAX_DEFERRED = 256 * 1024
 # What may be an unfinished tag is held back up to this length; then it is read to know.
 _MAX_DOUBTFUL = 1024
-# How much is read at once while the scanner waits for an end; it may come soon.
+# How much is read at once while the scanner waits for an end: it may come soon, then it may be far away.
 _BLOCK = 16 * 1024
+_MOST_BLOCKS = 16
+# What is left of the data is read too if it is no more than this: cheaper than to cut it off.
+_REST = 8 * 1024
+# How far it reads on behind a candidate: what follows is often of interest too, and it has to be started for each.
+_BEHIND_CANDIDATE = 4 * 1024
 # Enough to tell a byte order mark.
 _MARK_SIZE = 4
 
@@ -35,7 +40,9 @@ class CandidateFirst:
         # What has come in; from `_position` on it has neither left nor been read.
         self._data = b""
         self._position = 0
-        self._search = self._candidates.search(b"")
+        self._search: Search
+        # Before this offset of `_data` there is no candidate; None as long as nothing leads to any.
+        self._lead: int | None = None if self._candidates.are_led else 0
         # Up to here `_data` has been read, but not all of it could be used.
         self._tried = 0
         # What has left and not been read.
@@ -43,6 +50,8 @@ class CandidateFirst:
         self._deferred_size = 0
         # How many of the next bytes that the scanner gives have left.
         self._ahead = 0
+        self._begun = False
+        self._blocks = 1
         self._closed = False
 
     @property
@@ -65,16 +74,21 @@ class CandidateFirst:
     def feed(self, data: bytes) -> list[Segment]:
         if self._scanner.done:
             return [data] if data else []
+        if data and not self._begun:
+            self._begun = True
+            self._scanner.begin(data)
         self._data = self._data[self._position :] + data if self._position < len(self._data) else data
         self._position = self._tried = 0
         self._search = self._candidates.search(self._data)
+        self._lead = self._find_lead()
         size = len(self._data)
         segments: list[Segment] = []
         while self._position < size and not self._scanner.done:
             if not self._scanner.started:
                 segments += self._read(_MARK_SIZE, 0)
             elif not self._scanner.idle:
-                segments += self._read(size if self._scanner.holding else self._position + _BLOCK, 0)
+                segments += self._read(size if self._scanner.holding else self._position + self._blocks * _BLOCK, 0)
+                self._blocks = min(2 * self._blocks, _MOST_BLOCKS)
             else:
                 candidate = self._next_candidate()
                 if candidate == size and (end := self._end_of_tags()) is not None:
@@ -102,6 +116,8 @@ class CandidateFirst:
         segments: list[Segment] = []
         for piece in deferred:
             segments += self._without_what_left(self._scanner.feed(piece, len(piece)))
+        if len(self._data) - end <= _REST:
+            end = len(self._data)
         piece = self._data[self._position : end]
         segments += self._without_what_left(self._scanner.feed(piece, max(0, candidate - self._position)))
         self._tried = self._position = self._position + len(piece)
@@ -120,6 +136,7 @@ class CandidateFirst:
             # Some of it came in with earlier data.
             self._data = unread + self._data[self._tried :]
             self._search = self._candidates.search(self._data)
+            self._lead = None if self._lead is None else 0
             self._tried = len(unread)
             self._position = 0
 
@@ -143,15 +160,25 @@ class CandidateFirst:
         return []
 
     def _end_of_candidate(self, candidate: int) -> int:
-        """Behind the tag that a candidate stands in, if it has no ">" in a value; else some way further."""
+        """Some way behind the tag that a candidate stands in, if it has no ">" in a value; else further."""
         if self._tried > candidate:
             return self._tried + _BLOCK
-        return self._data.find(b">", candidate) + 1 or len(self._data)
+        end = self._data.find(b">", candidate) + 1 or len(self._data)
+        return max(end, candidate + _BEHIND_CANDIDATE)
+
+    def _find_lead(self) -> int | None:
+        if self._lead is not None or not self._scanner.idle:
+            # What the scanner keeps may hold a part of it.
+            return 0
+        lead = self._candidates.find_lead(self._data)
+        return lead if lead < len(self._data) else None
 
     def _next_candidate(self) -> int:
         """The size of the data if there is none. What is found in text is none."""
         data, size, outside = self._data, len(self._data), self._position
-        candidate = self._search.find(outside)
+        if self._lead is None:
+            return size
+        candidate = self._search.find(max(outside, self._lead))
         while candidate < size and _begin_of_tag(data, outside, candidate + 1) < 0:
             outside = candidate
             candidate = self._search.find(candidate + 1)

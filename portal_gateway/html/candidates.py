@@ -7,9 +7,10 @@ a candidate proves nothing; that is for the tokenizer to do.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from portal_gateway.html.selectors import Compound
+from portal_gateway.html.speedups import find, find_tag
 
 # Elements that are there without a tag of their name (HTML 13.2.6).
 _IMPLIED = frozenset(("body", "colgroup", "head", "html", "tbody", "tr"))
@@ -17,11 +18,11 @@ _IMPLIED = frozenset(("body", "colgroup", "head", "html", "tbody", "tr"))
 _RENAMED = {"img": "im"}
 _PLAIN_RUN = re.compile(r"[a-zA-Z0-9-]+")
 # Character references that stand for one of the characters of _PLAIN_RUN, or for white space with no ";" at the end.
-# The named one is "fj".
-_SPELLED = re.compile(
-    rb"&(?:fjlig"
-    rb"|#0*(?:9|1[023]|32|45|4[89]|5[0-7]|6[5-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2])(?![0-9])"
-    rb"|#[xX]0*(?:[9aAcCdD]|20|2[dD]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])(?![0-9a-fA-F]))"
+# Of the named ones that is "fj".
+_SPELLED_BY_NAME = b"&fjlig"
+_SPELLED_BY_NUMBER = re.compile(
+    rb"&#(?:0*(?:9|1[023]|32|45|4[89]|5[0-7]|6[5-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2])(?![0-9])"
+    rb"|[xX]0*(?:[9aAcCdD]|20|2[dD]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])(?![0-9a-fA-F]))"
 )
 
 # What may stand around a word in an attribute's value, the ends of the data included.
@@ -32,15 +33,25 @@ _Find = Callable[[bytes, int], int]
 
 
 class Candidates:
-    """The places at which one of some compounds could match. Read-only after `__init__`."""
+    """The places at which one of some selectors could match. Read-only after `__init__`."""
 
-    __slots__ = ("finders",)
+    __slots__ = ("_finders", "_leads")
 
-    def __init__(self, finders: tuple[_Find, ...]) -> None:
-        self.finders = finders
+    def __init__(self, finders: tuple[_Find, ...], leads: tuple[_Find, ...]) -> None:
+        self._finders = finders
+        self._leads = leads
 
     def search(self, data: bytes) -> Search:
-        return Search(self.finders, data)
+        return Search(self._finders, data)
+
+    @property
+    def are_led(self) -> bool:
+        """Whether there is none until something else has been seen: an element that they must stand in."""
+        return bool(self._leads)
+
+    def find_lead(self, data: bytes) -> int:
+        """Where that stands; the size of the data if it does not."""
+        return Search(self._leads, data).find(0)
 
 
 class Search:
@@ -57,32 +68,42 @@ class Search:
         """The offset of the next candidate from `start` on, at some byte of the tag in question; the size of the data
         if there is none. `start` never goes back."""
         nearest = size = len(self._data)
-        for index, find in enumerate(self._finders):
+        for index, finder in enumerate(self._finders):
             found = self._found[index]
             if found < start:
-                found = find(self._data, start)
+                found = finder(self._data, start)
                 self._found[index] = found = found if found >= 0 else size
             nearest = min(nearest, found)
         return nearest
 
 
-def candidates_of(compounds: Iterable[Compound]) -> Candidates | None:
-    """None if one of the compounds could match anywhere."""
+def candidates_of(chains: Sequence[Sequence[Compound]]) -> Candidates | None:
+    """For compounds each in the one before. None if one of the last ones could match anywhere."""
+    finders = _finders(chain[-1] for chain in chains)
+    leads = _finders(chain[0] for chain in chains) if all(len(chain) > 1 for chain in chains) else ()
+    return Candidates(finders, leads) if finders else None
+
+
+def _finders(compounds: Iterable[Compound]) -> tuple[_Find, ...]:
+    """What finds all places at which one of the compounds could match; nothing if that is anywhere."""
     values: set[tuple[bytes, bool]] = set()
     patterns: set[bytes] = set()
+    names: set[bytes] = set()
     for compound in compounds:
         if value := _value(compound):
             values.add(value)
         elif pattern := _pattern(compound):
             patterns.add(pattern)
+        elif name := _name(compound):
+            names.add(name)
         else:
-            return None
+            return ()
     finders = [_word_finder(value) if is_word else _bytes_finder(value) for value, is_word in values]
     if values:
-        finders.append(_pattern_finder(_SPELLED))
+        finders += (_bytes_finder(_SPELLED_BY_NAME), _find_number)
     if patterns:
         finders.append(_pattern_finder(re.compile(b"|".join(sorted(patterns)))))
-    return Candidates(tuple(finders))
+    return (*finders, *map(_tag_finder, names))
 
 
 def _value(compound: Compound) -> tuple[bytes, bool] | None:
@@ -101,15 +122,19 @@ def _value(compound: Compound) -> tuple[bytes, bool] | None:
 
 
 def _pattern(compound: Compound) -> bytes:
-    """An attribute's name, or the name of the element, in any case."""
+    """An attribute's name, in any case."""
     for test in compound.attributes:
         if _PLAIN_RUN.fullmatch(test.name):
             return _any_case(test.name)
+    return b""
+
+
+def _name(compound: Compound) -> bytes:
+    """What the element's tag begins with. An end tag without an open element makes a p or a br as well."""
     name = compound.name
     if name is None or name in _IMPLIED or not _PLAIN_RUN.fullmatch(name):
         return b""
-    # An end tag without an open element makes a p or a br as well.
-    return rb"</?" + _any_case(_RENAMED.get(name, name))
+    return _RENAMED.get(name, name).encode()
 
 
 def _any_case(name: str) -> bytes:
@@ -117,25 +142,36 @@ def _any_case(name: str) -> bytes:
 
 
 def _bytes_finder(value: bytes) -> _Find:
-    return lambda data, start: data.find(value, start)
+    return lambda data, start: find(data, value, start)
+
+
+def _tag_finder(name: bytes) -> _Find:
+    return lambda data, start: find_tag(data, name, start)
+
+
+def _find_number(data: bytes, start: int) -> int:
+    found = find(data, b"&#", start)
+    while found >= 0 and not _SPELLED_BY_NUMBER.match(data, found):
+        found = find(data, b"&#", found + 1)
+    return found
 
 
 def _word_finder(value: bytes) -> _Find:
-    def find(data: bytes, start: int) -> int:
-        found = data.find(value, start)
+    def find_word(data: bytes, start: int) -> int:
+        found = find(data, value, start)
         while found >= 0:
             before, behind = data[found - 1 : found], data[found + len(value) : found + len(value) + 1]
             if before in _BEFORE_WORD and behind in _BEHIND_WORD:
                 return found
-            found = data.find(value, found + 1)
+            found = find(data, value, found + 1)
         return -1
 
-    return find
+    return find_word
 
 
 def _pattern_finder(pattern: re.Pattern[bytes]) -> _Find:
-    def find(data: bytes, start: int) -> int:
+    def find_pattern(data: bytes, start: int) -> int:
         match = pattern.search(data, start)
         return match.start() if match else -1
 
-    return find
+    return find_pattern

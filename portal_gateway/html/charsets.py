@@ -32,7 +32,8 @@ _MULTI_BYTE = re.compile(
     rb"big5(?:-hkscs)?|cn-big5|x-x-big5"
 )
 _CHARSET = re.compile(rb"""(?:^|;)[\t ]*charset[\t ]*=[\t ]*(?:"([^"]*)"|'?([^;\s"']*)'?)""", re.IGNORECASE)
-_UNSCANNABLE_MARKS = (BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE)
+UNSCANNABLE_MARKS = (BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE)
+_MARK_BYTES = 4
 
 
 def is_scannable(content_type_parameters: bytes) -> bool:
@@ -49,6 +50,8 @@ def has_unscannable_mark(first_bytes: bytes) -> bool | None:
 
     None as long as `first_bytes` are too few to tell.
     """
-    if first_bytes.startswith(_UNSCANNABLE_MARKS):
+    if first_bytes.startswith(UNSCANNABLE_MARKS):
         return True
-    return None if any(mark.startswith(first_bytes) for mark in _UNSCANNABLE_MARKS) else False
+    if len(first_bytes) >= _MARK_BYTES:
+        return False
+    return None if any(mark.startswith(first_bytes) for mark in UNSCANNABLE_MARKS) else False

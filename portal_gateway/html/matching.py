@@ -34,17 +34,20 @@ class Target:
     breaks_paragraph: bool = False
 
 
-class Element:
-    """An open element: what the tree rules and the selectors need to know of it.
+class Element(Tag):
+    """A start tag that opened an element: what the tree rules and the selectors need to know of that.
 
     `open` says whether it is on the stack; `watchers` holds the targets whose place is its end.
     """
 
-    __slots__ = ("below", "children", "inherited", "name", "open", "tag", "watchers")
+    __slots__ = ("below", "children", "inherited", "open", "watchers")
 
-    def __init__(self, name: bytes, tag: Tag) -> None:
+    def __init__(self, name: bytes, raw: bytes) -> None:
+        # One for each element of a page: Tag.__init__ is written out.
         self.name = name
-        self.tag = tag
+        self.end = False
+        self.raw = raw
+        self._attributes = None
         self.children = 0
         self.inherited = 0
         self.below = 0
@@ -56,14 +59,16 @@ class CompiledTargets:
     """Targets digested once, then shared by all responses. Read-only after `__init__`."""
 
     __slots__ = (
-        "_any_name",
-        "_by_name",
         "_compounds",
-        "_first",
         "_found",
         "_literals",
         "_next",
+        "any_name",
+        "by_name",
+        "by_parent",
+        "by_position",
         "candidates",
+        "first",
         "only_body_end",
         "targets",
     )
@@ -72,9 +77,9 @@ class CompiledTargets:
         self.targets = tuple(targets)
         self.only_body_end = bool(self.targets) and all(map(_is_body_end, self.targets))
         self.candidates: Candidates | None
-        self._first = 0
-        self._any_name = 0
-        self._by_name: dict[bytes, int] = {}
+        self.first = 0
+        self.any_name = 0
+        self.by_name: dict[bytes, int] = {}
         self._compounds: list[Compound] = []
         self._literals: list[bytes] = []
         self._next: list[tuple[int, Combinator] | None] = []
@@ -82,21 +87,24 @@ class CompiledTargets:
         for index, target in enumerate(self.targets):
             for chain in target.selector.chains:
                 self._add(chain, index)
+        for name in self.by_name:
+            self.by_name[name] |= self.any_name
+        self.by_position = any(compound.positions for compound in self._compounds)
+        self.by_parent = any(compound.combinator is Combinator.CHILD for compound in self._compounds)
         # What has no candidate may be skipped, unless children have to be counted.
-        counts = any(compound.positions for compound in self._compounds)
-        last = [chain[-1] for target in self.targets for chain in target.selector.chains]
-        self.candidates = None if counts else candidates_of(last)
+        chains = [chain for target in self.targets for chain in target.selector.chains]
+        self.candidates = None if self.by_position else candidates_of(chains)
 
     def _add(self, chain: tuple[Compound, ...], target: int) -> None:
-        self._first |= 1 << len(self._compounds)
+        self.first |= 1 << len(self._compounds)
         for step, compound in enumerate(chain):
             bit = 1 << len(self._compounds)
             last = step == len(chain) - 1
             if compound.name is None:
-                self._any_name |= bit
+                self.any_name |= bit
             else:
                 name = compound.name.encode()
-                self._by_name[name] = self._by_name.get(name, 0) | bit
+                self.by_name[name] = self.by_name.get(name, 0) | bit
             self._compounds.append(compound)
             self._literals.append(_literal(compound))
             self._next.append(None if last else (bit << 1, chain[step + 1].combinator))
@@ -105,18 +113,14 @@ class CompiledTargets:
     def enter(self, element: Element, parent: Element | None) -> int:
         """Give `element` its masks; the bits of the targets whose selector matches it."""
         inherited = parent.inherited if parent else 0
-        active = parent.below if parent else self._first
-        candidates = active & (self._by_name.get(element.name, 0) | self._any_name)
-        if not candidates:
-            element.inherited = inherited
-            element.below = self._first | inherited
-            return 0
+        active = parent.below if parent else self.first
+        candidates = active & self.by_name.get(element.name, self.any_name)
         children_only = found = 0
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
             state = bit.bit_length() - 1
-            if self._lacks_literal(state, element.tag.raw):
+            if self._lacks_literal(state, element.raw):
                 continue
             if not _accepts(self._compounds[state], element, parent):
                 continue
@@ -129,12 +133,17 @@ class CompiledTargets:
             else:
                 inherited |= following[0]
         element.inherited = inherited
-        element.below = self._first | inherited | children_only
+        element.below = self.first | inherited | children_only
         return found
+
+    def sees(self, element: Element) -> bool:
+        """Whether `element` could match any step of any chain, wherever it stood."""
+        states = self.by_name.get(element.name, self.any_name)
+        return any(_has_attributes(compound, element) for i, compound in enumerate(self._compounds) if states >> i & 1)
 
     def may_match(self, name: bytes, raw: bytes, parent: Element) -> bool:
         """Whether a child `name` of `parent` with the attributes `raw` could match any step of any chain."""
-        candidates = parent.below & (self._by_name.get(name, 0) | self._any_name)
+        candidates = parent.below & self.by_name.get(name, self.any_name)
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
@@ -160,9 +169,31 @@ class Matches:
         self.found: list[tuple[Element, int, bool]] = []
 
     def enter(self, element: Element, parent: Element | None, implied: bool) -> None:
-        bits = self.compiled.enter(element, parent) & self.unmatched
+        compiled = self.compiled
+        if parent and not parent.below & compiled.by_name.get(element.name, compiled.any_name):
+            # As most elements: it is nothing to any selector, and what it stands in says all.
+            element.inherited = parent.inherited
+            element.below = compiled.first | parent.inherited
+            return
+        bits = compiled.enter(element, parent) & self.unmatched
         if bits:
             self.found.append((element, bits, implied))
+
+    def overlook(self, moved: Sequence[Element], block: Element) -> bool:
+        """Whether it makes no difference to any selector when `moved` are taken away from around `block`, and are put
+        into it, around its content."""
+        compiled = self.compiled
+        if compiled.by_position or (compiled.by_parent and compiled.sees(block)):
+            return False
+        return not any(map(compiled.sees, moved))
+
+    def add_attributes(self, element: Element, parent: Element | None, tag: Tag) -> bool:
+        """Give `element` those attributes of `tag` that it lacks. Whether that is still possible: what has been
+        matched must stay so."""
+        before = (self.compiled.enter(element, parent), element.inherited, element.below)
+        element.add_attributes(tag.raw)
+        after = (self.compiled.enter(element, parent), element.inherited, element.below)
+        return before == after or (before[0] == after[0] and not element.children)
 
 
 def _is_body_end(target: Target) -> bool:
@@ -180,11 +211,16 @@ def _literal(compound: Compound) -> bytes:
 
 
 def _accepts(compound: Compound, element: Element, parent: Element | None) -> bool:
-    if compound.attributes:
-        attributes = element.tag.attributes
-        for test in compound.attributes:
-            actual = attributes.get(test.name)
-            if actual is None or not test.accepts(actual):
-                return False
+    if compound.attributes and not _has_attributes(compound, element):
+        return False
     index = parent.children if parent else 1
     return all(position.accepts(index) for position in compound.positions)
+
+
+def _has_attributes(compound: Compound, element: Element) -> bool:
+    attributes = element.attributes
+    for test in compound.attributes:
+        actual = attributes.get(test.name)
+        if actual is None or not test.accepts(actual):
+            return False
+    return True

@@ -42,9 +42,14 @@ class PageHead:
         return meta_policies(b"".join(self._kept))
 
 
+def may_have_policies(page: bytes) -> bool:
+    """Whether there is anything in `page` for `meta_policies` to look at."""
+    return _NAME.encode() in page[:MAX_HEAD].lower()
+
+
 def meta_policies(page: bytes) -> Policies:
     """The policies that are in force behind `page`, the beginning of a page."""
-    if _NAME.encode() not in page.lower():
+    if not may_have_policies(page):
         return Policies()
     contents = (
         attributes.get("content", "")

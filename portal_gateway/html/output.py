@@ -6,8 +6,8 @@ if it had never been; the bytes flow either way.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -18,13 +18,39 @@ class MarkKind(Enum):
     REPLACE_END = "replace_end"
 
 
+class OmittedEnds:
+    """The end tags that the page omits at one place, innermost first. Several snippets may share the place, and not
+    every one is written."""
+
+    __slots__ = ("_names", "_written")
+
+    def __init__(self, names: Sequence[bytes]) -> None:
+        self._names = names
+        self._written = 0
+
+    def write(self, count: int) -> bytes:
+        """The first `count` of them, less those that were written before."""
+        names = self._names[self._written : count]
+        self._written = max(self._written, count)
+        return b"".join(b"</" + name + b">" for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A place between two bytes. `target` is the index of the target; what is between REPLACE_START and
-    REPLACE_END is the element to replace, always whole."""
+    REPLACE_END is the element to replace, always whole.
+
+    Before its snippet the result of `end_tags` has to be written, once and only if the snippet is: where the page
+    leaves it to the next tag to close `omitted` elements, the snippet would be in the innermost of them.
+    """
 
     target: int
     kind: MarkKind
+    omitted: int = 0
+    ends: OmittedEnds | None = field(default=None, compare=False, repr=False)
+
+    def end_tags(self) -> bytes:
+        return self.ends.write(self.omitted) if self.ends else b""
 
 
 Segment: TypeAlias = bytes | Mark

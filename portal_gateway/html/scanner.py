@@ -6,8 +6,9 @@
 Every segment is bytes of the page or a `Mark` between them. The bytes are the page, unchanged and in order. A mark
 stands only where a snippet (one element with its content, all tags closed) becomes exactly the node that the
 target asks for: DOM(page with the snippet) is DOM(page) with that node added. Everywhere else there is a reason
-instead. Not bound to that is only `append` to body or html: the snippet is the last thing on the page in document
-order, that is before the `</body>` that ends it, inside whatever element the page forgot to close.
+instead. What matches is judged by the page up to there: a second `<body class=x>` may come later. Not bound to the
+rule is only `append` to body or html: the snippet is the last thing on the page in document order, that is before the
+`</body>` that ends it, inside whatever element the page forgot to close.
 """
 
 from __future__ import annotations

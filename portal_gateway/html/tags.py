@@ -50,6 +50,11 @@ class Tag:
             self._attributes = parse_attributes(self.raw) if self.raw else {}
         return self._attributes
 
+    def add_attributes(self, raw: bytes) -> None:
+        """Those that are there already stay as they are."""
+        self.raw += b" " + raw
+        self._attributes = None
+
     @property
     def self_closing(self) -> bool:
         """Whether the tag ends in "/>": a slash that is not the end of an unquoted value."""

@@ -19,7 +19,7 @@ from portal_gateway.html.matching import CompiledTargets
 from portal_gateway.html.output import Output, Segment
 from portal_gateway.html.placing import Placer
 from portal_gateway.html.raw_text import RawText
-from portal_gateway.html.runs import skip_run
+from portal_gateway.html.skipping import skip_run
 from portal_gateway.html.tags import LEAF, TAG, Tag
 from portal_gateway.html.tree import Ambiguous, Mode
 
@@ -84,6 +84,10 @@ class PageScanner:
             return None
         fallback = (self._unfinished or "no_match") if self._closed else None
         return self._placer.refusals.get(target) or self._bail_reason or fallback
+
+    def begin(self, data: bytes) -> None:
+        """Look at the first bytes of the page, which are read later, for a byte order mark."""
+        self._mark_seen = has_unscannable_mark(data) is False
 
     @property
     def started(self) -> bool:
@@ -170,10 +174,7 @@ class PageScanner:
         size = len(buffer)
         while position < size:
             if search is not None:
-                if position >= self._clear_to:
-                    self._clear_to = search.find(position) if placer.searching else size
-                if position < self._clear_to:
-                    position = skip_run(tree, buffer, position, self._clear_to)
+                position = self._pass_over(search, position)
             found = buffer.find(b"<", position)
             text_end = found if found >= 0 else size
             if text_end > position and tree.text_matters:
@@ -208,6 +209,20 @@ class PageScanner:
                 return position
             if placer.done:
                 return position
+        return position
+
+    def _pass_over(self, search: Search, position: int) -> int:
+        """The offset behind what cannot match and changes nothing."""
+        buffer = self._output.buffer
+        size = len(buffer)
+        while position < size:
+            if position >= self._clear_to:
+                self._clear_to = search.find(position) if self._placer.searching else size
+                if position >= self._clear_to:
+                    break
+            position = skip_run(self._tree, buffer, position, self._clear_to)
+            if position < self._clear_to:
+                break
         return position
 
     def _read_text(self, position: int, end: int, final: bool) -> int:

@@ -93,7 +93,7 @@ class TreeRules(TableRules):
     def _foster_text(self) -> None:
         if self.formatting_pending:
             raise Ambiguous("foster_parenting")
-        self.fostered += 1
+        self.put_elsewhere += 1
 
     # --- dispatch by insertion mode
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from real_pages import PAGES, RealPage, read_pages
 from tree_construction import TreeCase, read_cases
 
 DEFAULT = Path(__file__).resolve().parents[2] / ".." / "shared" / "corpora"
@@ -19,3 +20,12 @@ def tree_cases() -> list[TreeCase]:
     cases = [case for path in sorted(root.glob("*.dat")) for case in read_cases(path)]
     assert len(cases) > 1000
     return cases
+
+
+@pytest.fixture(scope="session")
+def real_pages(tmp_path_factory: pytest.TempPathFactory) -> list[RealPage]:
+    if not PAGES.is_dir():
+        pytest.skip(f"no pages at {PAGES}: tests/corpus/fetch_pages.sh, which `make test` runs, puts them there")
+    pages = read_pages(tmp_path_factory.mktemp("django-admin"))
+    assert len(pages) > 250
+    return pages

@@ -63,7 +63,7 @@ def rendered(segments: list[Segment]) -> bytes:
         elif segment.kind is MarkKind.REPLACE_END:
             dropping = False
         else:
-            out.append(SNIPPET.encode())
+            out.append(segment.end_tags() + SNIPPET.encode())
             dropping = segment.kind is MarkKind.REPLACE_START
     return b"".join(out)
 

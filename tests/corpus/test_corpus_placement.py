@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from dom_oracle import MARK, SNIPPET, Node, from_dump, insert_mark, matches, shape, walk, with_html5lib, with_lexbor
+from dom_oracle import from_dump, matches, shape, walk, with_html5lib, with_lexbor
+from placement_oracle import ParsedPage, is_right, rendered
 from tree_construction import TreeCase
 
 from portal_gateway.html.matching import CompiledTargets
-from portal_gateway.html.scanner import Mark, MarkKind, Position, Scanner, Segment, Target, compile_targets
+from portal_gateway.html.scanner import Mark, Position, Scanner, Target, compile_targets
 from portal_gateway.html.selectors import Selector, parse_selector
 from portal_gateway.html.tokenizer import PageScanner
 
@@ -27,11 +28,8 @@ SELECTORS = ("body > *", "* > :nth-child(2)", "p *", "*:first-child", "html body
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(ParsedPage):
     case: TreeCase
-    parse: Callable[[bytes], Node]
-    tree: Node
-    shape: list[object]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def _page(case: TreeCase) -> Page | None:
     for parse in (with_html5lib, with_lexbor):
         tree = parse(case.data)
         if shape(tree) == expected:
-            return Page(case, parse, tree, expected)
+            return Page(parse, tree, expected, case)
     return None
 
 
@@ -59,59 +57,12 @@ def _selectors(page: Page) -> Iterator[Selector]:
     yield from map(parse_selector, SELECTORS)
 
 
-def _render(segments: list[Segment]) -> bytes:
-    out: list[bytes] = []
-    dropping = False
-    for segment in segments:
-        if isinstance(segment, bytes):
-            if not dropping:
-                out.append(segment)
-        elif segment.kind is MarkKind.REPLACE_END:
-            dropping = False
-        else:
-            out.append(SNIPPET)
-            dropping = segment.kind is MarkKind.REPLACE_START
-    return b"".join(out)
-
-
-def _expected(page: Page, node: Node, position: Position) -> list[object]:
-    parent = node if position in (Position.APPEND, Position.PREPEND) else node.parent
-    assert parent is not None
-    before = list(parent.children)
-    insert_mark(node, position)
-    expected = shape(page.tree)
-    parent.children[:] = before
-    return expected
-
-
-def _is_last_in_body(page: Page, got: list[object]) -> bool:
-    start = (MARK, ())
-    if start not in got:
-        return False
-    index = got.index(start)
-    rest = got[index + 2 :]
-    closing = all(
-        event in " \t\n\r\f" if isinstance(event, str) else event[0] in ("/", "#comment")  # type: ignore[index]
-        for event in rest
-    )
-    return closing and got[:index] + rest == page.shape
-
-
-def _is_right(page: Page, first: Node | None, position: Position, out: bytes) -> bool:
-    if first is None:
-        return False
-    got = shape(page.parse(out))
-    if position is Position.APPEND and first.name in ("body", "html"):
-        return _is_last_in_body(page, got)
-    return got == _expected(page, first, position)
-
-
 def _verdict(page: Page, selector: Selector, position: Position, scanner: Scanner | PageScanner) -> str:
     segments = [*scanner.feed(page.case.data), *scanner.close()]
     assert b"".join(s for s in segments if isinstance(s, bytes)) == page.case.data
     first = next((node for node in walk(page.tree) if matches(selector, node)), None)
     if any(isinstance(segment, Mark) for segment in segments):
-        return "placed" if _is_right(page, first, position, _render(segments)) else "wrong"
+        return "placed" if is_right(page, first, position, rendered(segments)) else "wrong"
     reason = scanner.reason(0)
     if reason == "no_match":
         return "absent" if first is None else "missed"

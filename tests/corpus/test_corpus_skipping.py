@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 
 import pytest
+from html_readers import READERS, reading_with
 from tree_construction import TreeCase
 
 from portal_gateway.html.candidate_first import CandidateFirst
@@ -21,6 +23,12 @@ PLAIN = (
 # As it is; with much to skip around it, to be left in the state that the case leaves; within a plain element.
 FRAMES = (b"%s", b"<!doctype html><body>x" + PLAIN + b"%s" + PLAIN + b"<i id=zz>1</i>", b"<body><div id=zz>x%s</div>")
 NAME = re.compile(rb"<([a-zA-Z][a-zA-Z0-9]*)")
+
+
+@pytest.fixture(scope="module", params=READERS, autouse=True)
+def reader(request: pytest.FixtureRequest) -> Iterator[None]:
+    with reading_with(request.param):
+        yield
 
 
 def _marks(
