@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
+EXTENSION := setup.py $(wildcard portal_gateway/html/c/*)
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 LOCK := .cache/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -15,11 +16,12 @@ LOCK := .cache/lock/bin/uv pip compile pyproject.toml --universal --python-versi
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(STAMP) ## the whole thing on this machine, no account needed
+demo: $(VENV)/.built ## the whole thing on this machine, no account needed
 	$(BIN)/portal-gateway demo $(DEMO_ARGS)
 
 test: $(STAMP) ## all tests; installs the servers and the browser they need (Debian, as root) or names them
 	@sh tests/system_packages.sh
+	@$(MAKE) --no-print-directory $(VENV)/.built
 	$(BIN)/python -m pytest
 
 check: $(STAMP) ## format, lint, types
@@ -31,20 +33,20 @@ format: $(STAMP) ## what `make check` would otherwise complain about
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(BENCH_STAMP) ## measure beside nginx and other engines, e.g. BENCH_ARGS="sidecar --rounds 3"; needs wrk, nginx
+bench: $(BENCH)/.built ## measure beside nginx and other engines, e.g. BENCH_ARGS="sidecar --rounds 3"; needs wrk, nginx
 	$(BENCH)/bin/python -m bench $(BENCH_ARGS)
 
 lock: ## renew the lock files from pyproject.toml
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
-	$(LOCK) --extra codings --extra redis --output-file requirements.lock
-	$(LOCK) --extra codings --extra redis --group dev --output-file requirements-dev.lock
+	$(LOCK) --extra codings --extra mail --extra redis --output-file requirements.lock
+	$(LOCK) --extra codings --extra mail --extra redis --group dev --output-file requirements-dev.lock
 
 image-test: ## build the container image with buildah and try it (Debian, as root, no container engine needed)
 	sh deploy/test_image.sh
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis portal_gateway/html/*.so
 
 $(STAMP): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -61,9 +63,14 @@ $(BENCH_STAMP): pyproject.toml requirements.lock bench/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The editable install has built it too; this is for when its source changes, or when the compiler comes later.
+%/.built: %/.ready $(EXTENSION)
+	$*/bin/python setup.py --quiet build_ext --inplace
+	@if ls portal_gateway/html/_compiled.*.so >/dev/null 2>&1; then touch $@; fi
+
 screenshots: $(STAMP) ## take the pictures of the documentation anew
 	$(BIN)/python docs/make_screenshots.py
 
 reference: $(STAMP) ## write docs/configuration.md and the JSON Schema anew
-	$(BIN)/python docs/make_configuration.py > docs/configuration.md
-	$(BIN)/portal-gateway schema > config/portal-gateway.schema.json
+	$(BIN)/python docs/make_configuration.py > .cache/configuration.md && mv .cache/configuration.md docs/configuration.md
+	$(BIN)/portal-gateway schema > .cache/schema.json && mv .cache/schema.json config/portal-gateway.schema.json

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from bench import report
 
-CHAPTERS = ("middleware", "sidecar", "engines", "decisions")
+CHAPTERS = ("middleware", "sidecar", "large", "engines", "decisions")
 
 
 def main() -> None:

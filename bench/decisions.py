@@ -1,4 +1,4 @@
-"""What a cached decision costs, and what a worker costs before it has done anything."""
+"""What a cached decision costs, in process and in Redis, and what a worker costs before it has done anything."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ import asyncio
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+import redis.asyncio
+import uvloop
 
 from bench.measure import call_us
 from bench.report import Cell, Table
+from bench.servers import free_port, running
+from portal_gateway.access.asking import Source
 from portal_gateway.access.freshness import Lifetimes
-from portal_gateway.access.memory import MemoryStore
-from portal_gateway.access.service import AccessService, Source
+from portal_gateway.access.memory import MemoryLevel
+from portal_gateway.access.service import AccessService
 from portal_gateway.identity.headers import HeadersSource
 from portal_gateway.models import Access, EndUser
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.planhat import PlanhatProvider
 from portal_gateway.settings import load_settings
+from portal_gateway.settings.cache import CacheSettings
 from portal_gateway.settings.identity import HeadersIdentity
+from portal_gateway.store.registry import open_store
 from portal_gateway.wire.trust import TrustedPeers
 
 _USERS = 10_000
@@ -47,10 +55,11 @@ _HEADERS = [
 _IMPORTS = {
     "python alone": "pass",
     "import portal_gateway": "import portal_gateway",
-    "the sidecar's worker": "import portal_gateway.serving",
+    "the sidecar's worker": "import portal_gateway.serving.worker",
     "the middleware, built": "import portal_gateway; portal_gateway.PortalGatewayMiddleware(None, "
     f"portal_gateway.load_settings({_VALUES!r}, environ={{'T': 't'}}))",
 }
+_REDIS_MUST = {"Redis level get": 1.3}
 _MEASURED_IMPORT = """
 import time; start = time.process_time()
 {code}
@@ -60,13 +69,17 @@ print(spent, [line.split()[1] for line in open("/proc/self/status") if line.star
 
 
 def run(rounds: int, seconds: float) -> list[Table]:
-    return [Table("Cached decision", _decision_rows(rounds, seconds)), Table("Start of a worker", _start_rows(rounds))]
+    return [
+        Table("Cached decision", _decision_rows(rounds, seconds)),
+        Table("Shared cache", _redis_rows(rounds, seconds), "Against a bare GET of redis-py in the same run."),
+        Table("Start of a worker", _start_rows(rounds)),
+    ]
 
 
 def _decision_rows(rounds: int, seconds: float) -> list[dict[str, Cell]]:
     settings = load_settings(_VALUES, environ={"T": "token"})
     provider = PlanhatProvider("success", settings.portals["success"])  # type: ignore[arg-type]
-    service = AccessService({"success": Source(provider, Lifetimes(3600, 3600, 0))}, MemoryStore(2 * _USERS), Events())
+    service = AccessService({"success": Source(provider, Lifetimes(3600, 3600, 0))}, MemoryLevel(2 * _USERS), Events())
     users = [EndUser(id=f"user-{n}", email=f"user-{n}@vance.example") for n in range(_USERS)]
     _fill(service, provider, users)
     user = users[_USERS // 2]
@@ -83,6 +96,49 @@ def _decision_rows(rounds: int, seconds: float) -> list[dict[str, Cell]]:
     for name, (call, must) in calls.items():
         rows.append({"call": name, "us": call_us(call, seconds, rounds), "must reach us": must})
     return rows
+
+
+def _redis_rows(rounds: int, seconds: float) -> list[dict[str, Cell]]:
+    """One call after the other over a connection that is open, under the loop that servers use."""
+    port = free_port()
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    with running(command, port), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        costs = runner.run(_redis_costs(f"redis://127.0.0.1:{port}/0", rounds, seconds))
+    bare_us = costs["bare redis-py GET"]
+    return [
+        {"call": name, "CPU us": us, "of a bare GET": round(us / bare_us, 2), "must reach": _REDIS_MUST.get(name)}
+        for name, us in costs.items()
+    ]
+
+
+async def _redis_costs(url: str, rounds: int, seconds: float) -> dict[str, float]:
+    """Microseconds of CPU per call, the median over the rounds."""
+    bare = redis.asyncio.Redis.from_url(url)
+    store = open_store(CacheSettings(url=url, timeout_ms=10_000))
+    await bare.set("a", b"x" * 200)
+    await store.put("a", b"x" * 200, 3600)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "bare redis-py GET": lambda: bare.get("a"),
+        "Redis level get": lambda: store.get("a"),
+        "Redis level put": lambda: store.put("b", b"x" * 200, 60),
+        "Redis level spend": lambda: store.spend("c", 6e7, 1000, 1),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            samples[name].append(await _awaited_us(call, seconds / rounds))
+    await bare.aclose()
+    await store.aclose()
+    return {name: statistics.median(costs) for name, costs in samples.items()}
+
+
+async def _awaited_us(call: Callable[[], Awaitable[object]], seconds: float) -> float:
+    count, start, began = 0, time.process_time(), time.monotonic()
+    while time.monotonic() < began + seconds:
+        for _ in range(100):
+            await call()
+        count += 100
+    return (time.process_time() - start) / count * 1e6
 
 
 def _fill(service: AccessService, provider: PlanhatProvider, users: list[EndUser]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -27,9 +28,9 @@ HEADERS_IDENTITY = {"source": "headers", "id": "X-User-Id", "email": "X-User-Ema
 SESSION_IDENTITY = {"source": "scope", "session": {"id": "id", "email": "email"}}
 
 
-def config(vendor_url: str, identity: dict[str, Any]) -> dict[str, Any]:
-    """A link in pages below each of `PLACES`, for users whom the Planhat sandbox gives access."""
-    inject = [{"at": at, "position": "append", "as": "link", "paths": [f"/{place}/**"]} for place, at in PLACES.items()]
+def config(vendor_url: str, identity: dict[str, Any], places: Mapping[str, str] = PLACES) -> dict[str, Any]:
+    """A link in pages below each of `places`, for users whom the Planhat sandbox gives access."""
+    inject = [{"at": at, "position": "append", "as": "link", "paths": [f"/{place}/**"]} for place, at in places.items()]
     portal = {
         "provider": "planhat",
         "label": "Customer portal",

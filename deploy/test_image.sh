@@ -17,7 +17,7 @@ buildah="buildah --root $work/storage --runroot $work/run"
 base=$(sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)
 
 echo "== base image $base, from debootstrap"
-debootstrap --variant=minbase --include=python3,python3-venv,python-is-python3,ca-certificates bookworm "$work/base" \
+debootstrap --variant=minbase --include=python3,python3-dev,python3-venv,python-is-python3,ca-certificates bookworm "$work/base" \
   >"$work/debootstrap.log" 2>&1 || { tail -20 "$work/debootstrap.log"; exit 1; }
 container=$($buildah from scratch)
 $buildah copy -q "$container" "$work/base" / >/dev/null
@@ -39,6 +39,8 @@ fail() {
 }
 $buildah run "$container" -- portal-gateway --help >/dev/null || fail "does not answer --help"
 echo "answers --help"
+$buildah run "$container" -- python -c "import portal_gateway.html._compiled" || fail "has no C extension"
+echo "has the C extension"
 [ "$($buildah run "$container" -- id -u)" = 10001 ] || fail "does not run as the user of its own"
 echo "runs as user 10001"
 $buildah inspect --type image portal-gateway >"$work/inspect.json"

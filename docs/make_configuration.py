@@ -25,7 +25,11 @@ This page is made from the schema by `docs/make_configuration.py`.
 
 TITLES = {
     "Settings": "Top level",
+    "CacheSettings": "cache",
     "ForgetSettings": "forget",
+    "JoiningSettings": "joining",
+    "LinkKey": "joining: keys",
+    "MailSettings": "mail",
     "UpstreamTimeouts": "upstream_timeouts",
     "ScopeIdentity": "identity: scope",
     "HeadersIdentity": "identity: headers",
@@ -36,7 +40,15 @@ TITLES = {
     "RocketlanePortal": "portals: rocketlane",
     "SigningSettings": "signing",
     "ProjectSettings": "project",
+    "JoinSettings": "join",
+    "InvitationSettings": "join: invitations",
+    "InvitePermission": "join: invitations: allow",
+    "JoinLimits": "join: limits",
+    "PlanhatLimits": "limits of Planhat",
+    "RocketlaneLimits": "limits of Rocketlane",
     "AccessSettings": "access",
+    "FrameSettings": "frame",
+    "HookSettings": "hook",
     "InjectRule": "inject",
 }
 
@@ -68,7 +80,7 @@ def _default(field: dict[str, Any]) -> str:
     if value in (None, [], {}) or "default" not in field:
         return ""
     if isinstance(value, dict):  # of a section of its own, or of a field map
-        return "see there" if any(isinstance(item, float) for item in value.values()) else "standard claims"
+        return "see there" if any(isinstance(item, int | float) for item in value.values()) else "standard claims"
     if isinstance(value, list):
         return ", ".join(f"`{item}`" for item in value)
     return f"`{_cell(str(value).lower() if isinstance(value, bool) else str(value))}`"

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
-from portal_gateway.sandbox.demo import demo_app, running_vendors
-from portal_gateway.sandbox.serve import create_sandbox
-from portal_gateway.sandbox.server import running
+from portal_gateway.sandbox.demo import running_demo
 
 IMAGES = Path(__file__).parent / "images"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -28,19 +26,14 @@ SHOTS = (
 
 
 async def take_all() -> None:
-    sandbox = create_sandbox()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    async with (
-        running_vendors(sandbox, "127.0.0.1") as (planhat_url, rocketlane_url),
-        running(demo_app(sandbox, planhat_url, rocketlane_url)) as url,
-        async_playwright() as playwright,
-    ):
+    async with running_demo() as demo, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for name, user, path, wanted in SHOTS:
             context = await browser.new_context(viewport={"width": 1120, "height": 720})
             page = await context.new_page()
-            await _sign_in(page, url, user)
-            await page.goto(url + path)
+            await _sign_in(page, demo.url, user)
+            await page.goto(demo.url + path)
             await page.locator(wanted).first.wait_for()
             await page.wait_for_load_state("networkidle")
             await page.screenshot(path=IMAGES / f"{name}.png")

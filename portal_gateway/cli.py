@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import stat
 import sys
+import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from portal_gateway._version import __version__
+from portal_gateway.arguments import end_user, page_path, port_number, positive_number
 from portal_gateway.errors import SettingsError
-from portal_gateway.listening import AddressTaken, base_url, listen
+from portal_gateway.listening import AddressTaken, base_url, listen, listen_unix, passed_listener
+from portal_gateway.models import EndUser
+
+if TYPE_CHECKING:
+    from portal_gateway.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,44 +58,80 @@ def sandbox(options: argparse.Namespace) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    from portal_gateway.serving import serve_sidecar, settings_for_serving
-    from portal_gateway.sidecar import create_sidecar
+    from portal_gateway.serving.run import serve_sidecar
+    from portal_gateway.serving.service import Service
 
-    settings = settings_for_serving(options.config, options.upstream)
-    create_sidecar(settings)  # everything that can be wrong is found before the address is taken
-    listener = listen(options.host, options.port)
-    _say(f"Portal Gateway {__version__} on {base_url(listener)}, in front of {settings.upstream}")
-    serve_sidecar(options.config, options.upstream, listener, options.workers)
+    service = Service(options.config, options.upstream)
+    settings = service.settings
+    if options.workers > 1 and settings.joins and settings.cache is None:
+        return _fail("portals with `join` need a `cache` for several workers: each would know only links of its own")
+    with contextlib.ExitStack() as listeners:
+        try:
+            admin = listeners.enter_context(_listen_for_operators(settings.admin)) if settings.admin else None
+        except AddressTaken as error:
+            return _fail(f"{error}; choose another with `admin` in {options.config}")
+        listener = listeners.enter_context(passed_listener() or listen(options.host, options.port))
+        _say(f"Portal Gateway {__version__} on {base_url(listener)}, in front of {settings.upstream}")
+        if admin is not None:
+            _say(f"Status, probes and metrics on {base_url(admin)}")
+        serve_sidecar(service, listener, admin, options.workers)
     return 0
+
+
+def _listen_for_operators(address: str) -> socket.socket:
+    from portal_gateway.settings.admin import parse_admin_address
+
+    where = parse_admin_address(address)
+    return listen_unix(where) if isinstance(where, str) else listen(*where)
 
 
 def check(options: argparse.Namespace) -> int:
     from portal_gateway.settings import load_settings
     from portal_gateway.settings.advice import advice
 
+    if options.user is not None and not options.online:
+        options.usage_error("--user is for --online: without it nobody is asked about users")
     settings = load_settings(options.config)
     for problem in advice(settings):
         print(f"warning: {problem}")
     portals = ", ".join(f"{name} ({portal.provider})" for name, portal in settings.portals.items())
     print(f"{options.config}: fine; portals: {portals}")
-    return 0
+    return _check_online(settings, options.user) if options.online else 0
+
+
+def _check_online(settings: Settings, user: EndUser | None) -> int:
+    from portal_gateway.probing.findings import described, problems
+    from portal_gateway.probing.online import probe
+
+    found = 0
+    for section in probe(settings, user):
+        print("", *described(section), sep="\n", flush=True)
+        found += problems(section)
+    print(f"\n{found} problem{'' if found == 1 else 's'} found online")
+    return 1 if found else 0
 
 
 def explain(options: argparse.Namespace) -> int:
     from portal_gateway.explaining import PageUnavailable, explain_file, explain_url
+    from portal_gateway.explaining_access import explain_user
 
+    reports = []
     try:
-        if options.url is None:
+        if options.page is not None:
             content_type = options.content_type or "text/html"
-            report, lands = explain_file(options.config, options.page, options.path or "/", content_type)
-        elif options.content_type is None:
-            report, lands = explain_url(options.config, options.url, options.path)
-        else:
+            reports.append(explain_file(options.config, options.page, options.path or "/", content_type))
+        elif options.content_type is not None:
             return _fail("--content-type is for a saved page: the answer of a URL has its own")
+        elif options.url is not None:
+            reports.append(explain_url(options.config, options.url, options.path))
     except PageUnavailable as error:
         return _fail(str(error))
-    print(report)
-    return 0 if lands else 1
+    if options.user is not None:
+        reports.append(explain_user(options.config, options.user, options.path))
+    if not reports:
+        options.usage_error("say what to explain: a page with --page or --url, a user with --user, or both")
+    print("\n\n".join(report for report, _ in reports))
+    return 0 if all(shown for _, shown in reports) else 1
 
 
 def schema(_options: argparse.Namespace) -> int:
@@ -129,6 +174,21 @@ def keygen(options: argparse.Namespace) -> int:
     return 0
 
 
+def join_link(options: argparse.Namespace) -> int:
+    from portal_gateway.joining.composition import keyring_of
+    from portal_gateway.joining.shared_links import SharedLinks
+    from portal_gateway.settings import load_settings
+
+    settings = load_settings(options.config)
+    join = settings.joins.get(options.portal)
+    if settings.joining is None or join is None or not join.link:
+        return _fail(f"{options.portal} has no shared link in {options.config}; set join: {{link: true}}")
+    expires_at = int(time.time()) + options.days * 86_400
+    key = SharedLinks(keyring_of(settings.joining)).key(options.portal, options.project, expires_at)
+    print(f"{settings.public_url}{settings.mount_path}/{options.portal}/join/{key}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="portal-gateway", description="Vendor customer portals inside your own web app."
@@ -143,22 +203,27 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("serve", help="the sidecar: a reverse proxy in front of an HTTP app")
     command.add_argument("--config", required=True, metavar="FILE", help="YAML configuration")
     command.add_argument("--upstream", metavar="URL", help="the app behind it, instead of the configured one")
-    command.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (default 1)")
+    command.add_argument("--workers", type=positive_number, default=1, metavar="N", help="processes (default 1)")
     _add_address(command, port=8080)
     command.set_defaults(run=serve)
 
     command = commands.add_parser("check", help="say everything that is wrong with a configuration")
     command.add_argument("config", metavar="FILE")
-    command.set_defaults(run=check)
+    command.add_argument(
+        "--online", action="store_true", help="also ask vendors, key servers, app and cache; nothing is changed there"
+    )
+    _add_user(command, "an end user to ask the vendors about, with --online")
+    command.set_defaults(run=check, usage_error=command.error)
 
-    command = commands.add_parser("explain", help="where the inject rules land in a page, or why they do not")
+    command = commands.add_parser("explain", help="why a portal is shown in a page to a user, or why not")
     command.add_argument("--config", required=True, metavar="FILE", help="YAML configuration")
-    source = command.add_mutually_exclusive_group(required=True)
+    source = command.add_mutually_exclusive_group()
     source.add_argument("--page", metavar="FILE", help="a saved page")
     source.add_argument("--url", metavar="URL", help="fetched once, as a browser would without signing in")
-    command.add_argument("--path", type=_path, metavar="PATH", help="the path of the page, for the rules' `paths`")
+    _add_user(command, "what the vendors say of this end user, and what follows")
+    command.add_argument("--path", type=page_path, metavar="PATH", help="the path of the page, for the rules' `paths`")
     command.add_argument("--content-type", metavar="TYPE", help="of a saved page (default text/html)")
-    command.set_defaults(run=explain)
+    command.set_defaults(run=explain, usage_error=command.error)
 
     command = commands.add_parser("init", help="write a commented configuration to start from")
     command.add_argument("path", nargs="?", default="portal-gateway.yaml", metavar="FILE")
@@ -172,36 +237,43 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", default="portal-gateway.pem", metavar="FILE", help="where the private key goes")
     command.set_defaults(run=keygen)
 
+    command = commands.add_parser("join-link", help="print a shared link, by which customers ask to join a project")
+    command.add_argument("--config", required=True, metavar="FILE", help="YAML configuration")
+    command.add_argument("--portal", required=True, metavar="NAME", help="a portal with `join: {link: true}`")
+    command.add_argument("--project", required=True, type=positive_number, metavar="ID", help="the vendor's project id")
+    command.add_argument("--days", type=positive_number, default=30, metavar="N", help="good for so long (default 30)")
+    command.set_defaults(run=join_link)
+
     command = commands.add_parser("sandbox", help="the vendor emulators alone")
     command.add_argument("--host", default="127.0.0.1")
-    command.add_argument("--planhat-port", type=_port, default=8101)
-    command.add_argument("--rocketlane-port", type=_port, default=8102)
+    command.add_argument("--planhat-port", type=port_number, default=8101)
+    command.add_argument("--rocketlane-port", type=port_number, default=8102)
     command.set_defaults(run=sandbox, port_option="--planhat-port or --rocketlane-port")
     return parser
 
 
 def _add_address(command: argparse.ArgumentParser, port: int) -> None:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    command.add_argument("--port", type=_port, default=port, help=f"default {port}; 0 takes a free one")
+    command.add_argument("--port", type=port_number, default=port, help=f"default {port}; 0 takes a free one")
     command.set_defaults(port_option="--port")
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return int(text)
+def _add_user(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument(
+        "--user", nargs="+", action=_UserAction, metavar=("ID", "FIELD=VALUE"), help=f"{text}, e.g. 42 email=a@b.com"
+    )
 
 
-def _path(text: str) -> str:
-    if not text.startswith("/"):
-        raise argparse.ArgumentTypeError('a path starts with "/"')
-    return text
+class _UserAction(argparse.Action):
+    """Several words that are one value: argparse's `type` sees them one by one."""
 
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a number from 1")
-    return int(text)
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
+    ) -> None:
+        try:
+            setattr(namespace, self.dest, end_user(values))
+        except ValueError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
 
 
 def _say(text: str) -> None:

@@ -8,10 +8,15 @@
     ├── UnknownPortal           no portal of that name                                       404
     ├── ChoiceNeeded            several projects are open to the user and none was named     300
     ├── IncompleteIdentity      the end user lacks a field that a template of the portal needs  403
+    ├── RequestRefused          the request itself cannot be taken; carries status and code  400, 403, 405, 413, 429
+    ├── LinkRefused             a shared or magic link that opens nothing; carries why       410 (404: none of ours)
+    ├── StateUnavailable        what must be known of one-time links cannot be looked up     503
     ├── VendorError             the vendor answered, but not in a way that can be used       502
     │   ├── VendorRefusedUs     401: our token, key or cluster is wrong                      502
-    │   ├── VendorBusy          429; carries `retry_after_s`                                 503
+    │   ├── VendorBusy          its rate limit is reached; carries `retry_after_s`           503
+    │   ├── VendorUnreadable    a 200 that cannot be read: garbage, too large                502
     │   └── VendorUnavailable   no usable answer: time-out, refused connection, 5xx          503
+    │       └── BreakerOpen     not even asked: it has failed too often just now             503
     └── UpstreamError           sidecar: the app behind us failed                            502
         ├── UpstreamUnavailable connection refused, reset before the head, bad framing       502
         └── UpstreamTimeout     no head in time                                              504
@@ -108,6 +113,33 @@ class IncompleteIdentity(GatewayError):
         self.field = field
 
 
+class RequestRefused(GatewayError):
+    """The request itself cannot be taken, whoever sent it."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class LinkRefused(GatewayError):
+    """A shared or magic link opens nothing. `reason` is a slug, `renewable` whether another may be asked for."""
+
+    def __init__(self, reason: str, *, renewable: bool = False) -> None:
+        super().__init__(f"this link cannot be used: {reason}")
+        self.reason = reason
+        self.renewable = renewable
+        self.status = 404 if reason == "invalid" else 410
+        self.code = f"link_{reason}"
+
+
+class StateUnavailable(GatewayError):
+    """The store that knows what became of links did not answer: nobody is let in on a guess."""
+
+    status = 503
+    code = "state_unavailable"
+
+
 class VendorError(GatewayError):
     """The vendor's answer cannot be used (shape, origin, status). Never a denial."""
 
@@ -122,7 +154,8 @@ class VendorRefusedUs(VendorError):
 
 
 class VendorBusy(VendorError):
-    """The vendor's rate limit is reached. `retry_after_s` is in seconds from now, None when not told."""
+    """The vendor's rate limit is reached, as it says (429) or as we count. `retry_after_s` is in seconds from now, None
+    when not told."""
 
     status = 503
     code = "vendor_busy"
@@ -132,11 +165,31 @@ class VendorBusy(VendorError):
         self.retry_after_s = retry_after_s
 
 
+class VendorUnreadable(VendorError):
+    """The vendor answered 200, but with what cannot be read: a sign that it is broken."""
+
+
 class VendorUnavailable(VendorError):
-    """No usable answer at all: time-out, connection refused, TLS failure, 5xx."""
+    """No usable answer at all: time-out, connection refused, TLS failure, 5xx.
+
+    `sent` is False if the vendor surely has not got the call, True if it may have.
+    """
 
     status = 503
     code = "vendor_unavailable"
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class BreakerOpen(VendorUnavailable):
+    """The vendor has failed too often just now, so it was not asked."""
+
+    code = "breaker_open"
+
+    def __init__(self) -> None:
+        super().__init__("the vendor is failing, and is left alone for a moment", sent=False)
 
 
 class UpstreamError(GatewayError):

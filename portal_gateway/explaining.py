@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from portal_gateway._version import __version__
+from portal_gateway.fetching import FetchFailed, fetch
 from portal_gateway.gateway import Gateway
 from portal_gateway.injection.explain import Answer, Place, Verdict, explain, lands
 from portal_gateway.injection.reasons import sentence
@@ -58,35 +57,18 @@ def explain_url(config: str, url: str, path: str | None) -> tuple[str, bool]:
     origin = origin_of(url)
     if origin is None:
         raise PageUnavailable(f"{url} is not an http(s) URL")
-    answer = fetch(url, page_request_headers(BROWSER_HEADERS, gateway.tags)[0])
+    answer = fetch_page(url, page_request_headers(BROWSER_HEADERS, gateway.tags)[0])
     path = path or unquote(urlsplit(url).path) or "/"
     return _report(gateway, url, path, answer, origin)
 
 
-def fetch(url: str, headers: RawHeaders) -> Answer:
-    """The answer to one GET: no redirect is followed, no proxy asked, no cookie sent. Raises PageUnavailable."""
-    parts = urlsplit(url)
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def fetch_page(url: str, headers: RawHeaders) -> Answer:
+    """Raises PageUnavailable."""
     try:
-        connection.request("GET", target, headers={key.decode(): value.decode() for key, value in headers})
-        response = connection.getresponse()
-        body = response.read(MAX_BYTES + 1)
-    except (OSError, HTTPException, ValueError) as error:
-        raise PageUnavailable(f"{url} cannot be fetched: {_cause(error)}") from None
-    finally:
-        connection.close()
-    if len(body) > MAX_BYTES:
-        raise PageUnavailable(f"{url} is longer than {MAX_BYTES} bytes; save it and use --page")
-    raw = [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in response.getheaders()]
-    return Answer(response.status, raw, body)
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+        answer = fetch(url, headers, timeout_s=TIMEOUT_S, max_bytes=MAX_BYTES)
+    except FetchFailed as error:
+        raise PageUnavailable(f"{url} cannot be fetched: {error}") from None
+    return Answer(answer.status, answer.headers, answer.body)
 
 
 def _report(gateway: Gateway, source: str, path: str, answer: Answer, origin: str) -> tuple[str, bool]:
@@ -96,7 +78,7 @@ def _report(gateway: Gateway, source: str, path: str, answer: Answer, origin: st
         raise PageUnavailable(f"{path} is one of the gateway's own routes, below mount_path {mount}")
     own_origin = origin_of(gateway.settings.public_url or "") or origin
     scope = {"type": "http", "method": "GET", "path": path, "headers": BROWSER_HEADERS}
-    verdicts = explain(gateway.rules, gateway.tags, scope, answer, own_origin)
+    verdicts = explain(gateway.rules, scope, answer, own_origin)
     head = f"{source} as {path}: status {answer.status}, {h.text(answer.headers, b'content-type') or 'no Content-Type'}"
     location = h.text(answer.headers, b"location")
     lines = [f"{head}, to {location}" if location else head]

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 
+from portal_gateway.access.asking import Source
 from portal_gateway.access.directory import Directory, Portal
 from portal_gateway.access.freshness import Lifetimes
-from portal_gateway.access.memory import MemoryStore
-from portal_gateway.access.service import AccessService, Source
+from portal_gateway.access.keys import PortalKeys
+from portal_gateway.access.memory import MemoryLevel
+from portal_gateway.access.replicas import Replicas
+from portal_gateway.access.service import AccessService
+from portal_gateway.access.shared import SharedLevel
 from portal_gateway.identity.callback import Identify
 from portal_gateway.identity.chain import build_chains
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.decide import PageDecider
 from portal_gateway.injection.rules import RuleSet
 from portal_gateway.injection.snippets import Snippets
+from portal_gateway.joining.composition import build_joining
+from portal_gateway.mail.base import Mailer
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.assets import Assets
 from portal_gateway.portal.routes import PortalRoutes
+from portal_gateway.providers.admission import Admission, Admitting
 from portal_gateway.providers.registry import build_provider
 from portal_gateway.settings import Settings
 from portal_gateway.settings.portals import PortalSettings
+from portal_gateway.store.registry import open_store
+from portal_gateway.store.retrying import RetryingStore
 from portal_gateway.wire.asgi import ASGIApp
 from portal_gateway.wire.trust import TrustedPeers
 
@@ -31,8 +40,16 @@ class Gateway:
         self.settings = settings
         self.events = Events()
         self.trusted = TrustedPeers(settings.trusted_proxies)
-        self._providers = {name: build_provider(name, portal) for name, portal in settings.portals.items()}
-        self._access = AccessService(self._sources(), MemoryStore(settings.max_decisions), self.events)
+        self._store = open_store(settings.cache, self.events)
+        # What a vendor is asked, and how often, can wait for a store that is late.
+        self._patient_store = RetryingStore(self._store) if self._store.shared else self._store
+        self._providers = {
+            name: build_provider(name, portal, store=self._patient_store, events=self.events)
+            for name, portal in settings.portals.items()
+        }
+        self._mailer = self._open_mailer()
+        memory = MemoryLevel(settings.max_decisions)
+        self._access = AccessService(self._sources(), memory, self.events, self._replicas())
         self._identity = build_chains(
             settings.identity,
             app=app,
@@ -42,8 +59,18 @@ class Gateway:
         )
         self.identity_headers = self._identity.header_names
         assets = Assets()
-        directory = Directory(self._portals(), self._access, self.events)
-        self.routes = PortalRoutes(settings, directory, self._identity.routes, assets, self.events)
+        directory = self.directory = Directory(self._portals(), self._access, self.events)
+        self.joining = build_joining(settings, self._admissions(), self._store, self.events, self._mailer)
+        self.routes = PortalRoutes(
+            settings,
+            directory,
+            self._identity.routes,
+            assets,
+            self._store,
+            self.events,
+            self.trusted,
+            self.joining,
+        )
         self.rules = RuleSet(settings.portals, {name: p.frame_origin for name, p in self._providers.items()})
         self.tags = LoaderTags(self.rules.version(settings.mount_path, assets.widget_version))
         policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
@@ -52,18 +79,52 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Stop what runs in the background and close connections. Trouble at the vendors cannot make it fail."""
+        self.routes.close()
         closings = [self._access.aclose(), self._identity.aclose()]
         closings += [provider.aclose() for provider in self._providers.values()]
+        if self.joining is not None:
+            await self.joining.background.aclose()
+        if self._mailer is not None:
+            closings.append(self._mailer.aclose())
         await asyncio.gather(*closings, return_exceptions=True)
+        await self._store.aclose()
 
     def _sources(self) -> dict[str, Source]:
         return {
             name: Source(self._providers[name], _lifetimes(portal)) for name, portal in self.settings.portals.items()
         }
 
+    def _open_mailer(self) -> Mailer | None:
+        if self.settings.mail is None:
+            return None
+        from portal_gateway.mail.outbox import open_mailer
+
+        return open_mailer(self.settings.mail, self._store, self.events)
+
+    def _admissions(self) -> dict[str, Admission]:
+        """How people are let into the portals that they join by links."""
+        admissions = {}
+        for name, join in self.settings.joins.items():
+            provider = self._providers[name]
+            assert isinstance(provider, Admitting), "settings of other providers have no `join`"
+            admissions[name] = provider.admission(join)
+        return admissions
+
+    def _replicas(self) -> Replicas | None:
+        """Those with whom decisions are shared, if the configuration names a store for it."""
+        if not self._store.shared:
+            return None
+        portals = self.settings.portals
+        keys = {
+            name: PortalKeys(name, portal.api_secret.reveal_bytes(), portal.decision_rules)
+            for name, portal in portals.items()
+        }
+        lifetimes = {name: _lifetimes(portal) for name, portal in portals.items()}
+        return Replicas(keys, SharedLevel(self._patient_store, keys, lifetimes, self.events))
+
     def _portals(self) -> dict[str, Portal]:
         return {
-            name: Portal(name, portal.label, self._providers[name], portal.referrer_policy)
+            name: Portal(name, portal.label, self._providers[name], portal.referrer_policy, portal.frame)
             for name, portal in self.settings.portals.items()
         }
 

@@ -17,7 +17,7 @@ from portal_gateway.identity.subrequest import is_subrequest, keep_state
 from portal_gateway.injection.compress import CompressedSend
 from portal_gateway.injection.requests import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements
-from portal_gateway.injection.stream import PageResponder, announcing
+from portal_gateway.injection.stream import Injector, PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.settings import Settings, load_settings
 from portal_gateway.wire.asgi import ASGIApp, Receive, Scope, Send
@@ -56,62 +56,72 @@ class PortalGatewayMiddleware:
         self._identity_headers = self.gateway.identity_headers
         public_url = self.gateway.settings.public_url
         self._public_origin = None if public_url is None else _usable_origin(public_url)
+        self._injector = Injector(
+            self.gateway.decider,
+            self.gateway.tags,
+            self.gateway.events,
+            self._own_origin,
+            self.gateway.settings.server_timing,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
             await Lifespan(self.app, self.gateway.aclose)(scope, receive, send)
             return
-        if kind in ("http", "websocket"):
-            scope = self._believable(scope)
-            if kind == "http" and not is_subrequest(scope):
-                await self._http(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Identity headers are for trusted proxies to send.
+        if kind in ("http", "websocket") and self._identity_headers and not self.gateway.trusted.trusts(scope):
+            scope = self._without_identity(scope)
+        if kind != "http" or is_subrequest(scope):
+            await self.app(scope, receive, send)
+            return
         path = route_path(scope)
         if path.startswith(self._mount_prefix) or path == self._mount:
             await self.gateway.routes(scope, receive, send, path[len(self._mount) :])
             return
-        page = self.gateway.rules.for_path(path)
-        refusal = "no_rule" if page is None else request_refusal(scope)
+        gateway = self.gateway
+        page = gateway.rules.for_path(path)
+        refusal = request_refusal(scope) if page is not None else "no_rule"
         if page is None or refusal is not None:
-            self.gateway.events.not_injected(str(refusal))
-            if self.gateway.settings.server_timing:
+            gateway.events.not_injected(str(refusal))
+            if self._injector.server_timing:
                 send = announcing(send, str(refusal))
             await self.app(scope, receive, send)
-            return
-        await self._page(scope, receive, send, page)
+        elif self._compresses:
+            await self._compressed(scope, receive, send, page)
+        else:
+            await self._page(scope, receive, send, page)
+
+    async def _compressed(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
+        compressed = CompressedSend(send, scope["method"], scope["headers"])
+        try:
+            await self._page(scope, receive, compressed.send, page)
+        finally:
+            await compressed.aclose()
 
     async def _page(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
-        gateway = self.gateway
-        compressed = CompressedSend(send, scope["method"], scope["headers"]) if self._compresses else None
-        if compressed is not None:
-            send = compressed.send
-        headers, revalidates = page_request_headers(scope["headers"], gateway.tags, uncompressed=compressed is not None)
-        # The app's own session middleware will fill this very mapping, which is where identity looks later.
-        scope = {**scope, "headers": headers}
-        if scope.get("extensions"):
-            scope["extensions"] = {k: v for k, v in scope["extensions"].items() if k not in _OPAQUE_BODIES}
-        keep_state(scope)
-        responder = PageResponder(
-            scope,
-            send,
-            page,
-            gateway.decider,
-            gateway.tags,
-            gateway.events,
-            own_origin=self._own_origin(scope),
-            revalidates=revalidates,
-            server_timing=gateway.settings.server_timing,
-        )
+        scope, revalidates = self._page_request(scope)
+        responder = PageResponder(self._injector, scope, send, page, revalidates=revalidates)
         try:
             await self.app(scope, receive, responder.send)
         finally:
-            await responder.aclose()
-            if compressed is not None:
-                await compressed.aclose()
+            if not responder.done:
+                await responder.aclose()
+
+    def _page_request(self, scope: Scope) -> tuple[Scope, bool]:
+        """The request as the app gets it, and whether it carries a validator of ours.
+
+        Mostly the server's own scope. The app's session middleware will fill this very mapping, which is where identity
+        looks later.
+        """
+        headers, revalidates = page_request_headers(scope["headers"], self.gateway.tags, uncompressed=self._compresses)
+        extensions = scope.get("extensions")
+        if headers is not scope["headers"] or extensions or self.gateway.decider.asks_the_app:
+            scope = {**scope, "headers": headers}
+            if extensions:
+                scope["extensions"] = {k: v for k, v in extensions.items() if k not in _OPAQUE_BODIES}
+            keep_state(scope)
+        return scope, revalidates
 
     def _own_origin(self, scope: Scope) -> str:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""
@@ -119,10 +129,7 @@ class PortalGatewayMiddleware:
             return self._public_origin
         return _usable_origin(own_origin(scope, behind_proxy=self.gateway.trusted.trusts(scope)))
 
-    def _believable(self, scope: Scope) -> Scope:
-        """The scope without identity headers, unless a trusted proxy sent them."""
-        if not self._identity_headers or self.gateway.trusted.trusts(scope):
-            return scope
+    def _without_identity(self, scope: Scope) -> Scope:
         headers = scope["headers"]
         stripped = strip_headers(headers, self._identity_headers)
         return scope if stripped is headers else {**scope, "headers": stripped}

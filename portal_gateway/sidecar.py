@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from portal_gateway.errors import GatewayError, Problem, SettingsError
+from portal_gateway.errors import GatewayError, Problem, SettingsError, UpstreamError
 from portal_gateway.middleware import PortalGatewayMiddleware
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.assets import Assets
@@ -21,9 +23,27 @@ from portal_gateway.wire.trust import TrustedPeers
 from portal_gateway.wire.urls import local_path
 
 
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The app that is served, and the parts of it that an operator may want to look at."""
+
+    app: PortalGatewayMiddleware
+    pages: ErrorPages
+    proxy: UpstreamProxy
+
+    async def aclose(self) -> None:
+        """Close all connections, those to the app behind first. For servers that do not run the app's lifespan."""
+        await self.proxy.aclose()
+        await self.app.gateway.aclose()
+
+
 def create_sidecar(config: Settings | Mapping[str, Any] | str | os.PathLike[str]) -> ASGIApp:
     """The sidecar as an ASGI app. Raises SettingsError, also when `upstream` is missing."""
-    settings = load_settings(config)
+    return build_sidecar(load_settings(config)).app
+
+
+def build_sidecar(settings: Settings) -> Sidecar:
+    """The sidecar with its parts. Nothing is connected to yet. Raises SettingsError."""
     problems = sidecar_problems(settings)
     if problems:
         raise SettingsError(problems, "sidecar")
@@ -34,7 +54,8 @@ def create_sidecar(config: Settings | Mapping[str, Any] | str | os.PathLike[str]
         trusted=TrustedPeers(settings.trusted_proxies),
         timeouts=Timeouts(timeouts.connect_s, timeouts.head_s, timeouts.idle_s),
     )
-    return PortalGatewayMiddleware(ErrorPages(proxy, settings.mount_path), settings, compress=settings.compress)
+    pages = ErrorPages(proxy, settings.mount_path)
+    return Sidecar(PortalGatewayMiddleware(pages, settings, compress=settings.compress), pages, proxy)
 
 
 def sidecar_problems(settings: Settings) -> list[Problem]:
@@ -50,12 +71,17 @@ def sidecar_problems(settings: Settings) -> list[Problem]:
 
 
 class ErrorPages:
-    """Says what happened when the upstream failed before it answered; after that, the response just breaks off."""
+    """Says what happened when the upstream failed before it answered; after that, the response just breaks off.
+
+    `failures` are counted by code; `upstream_away` tells how the last request went.
+    """
 
     def __init__(self, app: ASGIApp, mount_path: str) -> None:
         self._app = app
         self._mount_path = mount_path
         self._answers = Answers(Assets())
+        self.failures: Counter[str] = Counter()
+        self.upstream_away = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,12 +91,17 @@ class ErrorPages:
 
         async def relay(message: Message) -> None:
             nonlocal started
-            started = True
+            if not started:
+                started = True
+                self.upstream_away = False
             await send(message)
 
         try:
             await self._app(scope, receive, relay)
         except GatewayError as error:
+            if isinstance(error, UpstreamError):
+                self.failures[error.code] += 1
+                self.upstream_away = not started
             if not started:
                 await self._answer(scope, receive, send, error)
 

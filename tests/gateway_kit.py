@@ -116,7 +116,7 @@ def wrapped(
     identify: Any = None,
 ) -> PortalGatewayMiddleware:
     """The gateway around `app`, with `providers` by portal name in place of those that ask a vendor."""
-    monkeypatch.setattr(composition, "build_provider", lambda name, _: providers[name])
+    monkeypatch.setattr(composition, "build_provider", lambda name, _settings, **_others: providers[name])
     return PortalGatewayMiddleware(app, config, identify)
 
 

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
+from access_log_kit import LoggedApp
 from gateway_kit import BROWSER
 
 from portal_gateway import PortalGatewayMiddleware, load_settings
-from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.sandbox import Sandbox, create_host_app
 
 SESSION_SECRET = "session-secret-of-these-tests"
@@ -38,12 +38,13 @@ class Site:
         host = create_host_app(session_secret=SESSION_SECRET)
         self.app = PortalGatewayMiddleware(host, load_settings(config, environ=environ))
         self.gateway = self.app.gateway
+        self.logged = LoggedApp(self.app)
         self._bare = host
         self._stack = stack
 
     async def browser(self, user: str | None = "jane", *, bare: bool = False, **headers: str) -> httpx.AsyncClient:
         """A browser, signed in as `user`; `bare`: at the host app without the gateway."""
-        app = self._bare if bare else AccessLog(self.app)
+        app = self._bare if bare else self.logged
         transport = httpx.ASGITransport(app, client=("198.51.100.7", 40000))
         client = httpx.AsyncClient(transport=transport, base_url="http://app.test", headers={**NAVIGATION, **headers})
         await self._stack.enter_async_context(client)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers and the browser that the tests drive: real ones, from Debian's packages; and fetches the pages of
-# the corpus tests. Without root or apt it says what is missing and fails.
+# the corpus tests and the front-end packages of the browser tests. Without root or apt it says what is missing and fails.
 set -eu
 
 missing=""
@@ -8,8 +8,10 @@ need() { # need COMMAND PACKAGE
   command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"
 }
 need chromium chromium
+need gcc "gcc libc6-dev"
 need nginx nginx-light
 need node nodejs
+need npm npm
 need redis-server redis-server
 
 if [ -z "$missing" ]; then
@@ -27,3 +29,4 @@ else
 fi
 
 sh "$(dirname "$0")/corpus/fetch_pages.sh"
+sh "$(dirname "$0")/frontend/install.sh"

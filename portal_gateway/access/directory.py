@@ -7,8 +7,9 @@ explicit yes (rule 4), afresh for each response; when acting on a decision fails
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from portal_gateway.access.report import Report
 from portal_gateway.access.service import AccessService, Decision
 from portal_gateway.errors import (
     AccessDenied,
@@ -22,6 +23,7 @@ from portal_gateway.errors import (
 from portal_gateway.models import Access, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.base import Provider, Purpose
+from portal_gateway.settings.frame import FrameSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class Portal:
     label: str
     provider: Provider
     referrer_policy: str
+    frame: FrameSettings = field(default_factory=FrameSettings)
+
+    @property
+    def frame_attributes(self) -> dict[str, str]:
+        """The attributes of the portal's iframe, except its address."""
+        return self.frame.attributes(self.label, self.provider.frame_origin, self.referrer_policy)
 
 
 class Directory:
@@ -94,3 +102,11 @@ class Directory:
 
     def forget(self, portal: Portal, user_id: str) -> int:
         return self._access.forget(portal.name, user_id)
+
+    def forget_portal(self, portal: Portal) -> int:
+        """Drop all decisions of a portal, in every replica; the number dropped in this process."""
+        return self._access.forget_portal(portal.name)
+
+    async def report(self, portal: Portal, user: EndUser) -> Report:
+        """What is held about the user; the vendor is not asked. Raises IncompleteIdentity."""
+        return await self._access.report(portal.name, user)

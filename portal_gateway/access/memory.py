@@ -1,43 +1,105 @@
-"""The in-process store of decisions: bounded, least recently used out first."""
+"""The in-process level: every decision this process knows, at hand in less than a microsecond."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import OrderedDict
 
-from cachetools import LRUCache
+from portal_gateway.access.freshness import Entry, doubted
+from portal_gateway.access.keys import DecisionKey
+from portal_gateway.models import EndUser
 
-from portal_gateway.access.freshness import Entry
-
-
-class DecisionKey(NamedTuple):
-    """Whose decision it is. `subject` is what of the user the provider decides by: another e-mail, another key."""
-
-    portal: str
-    user_id: str
-    subject: str
+# More than one only while sessions from before a change of e-mail address or company live on.
+MAX_SUBJECTS = 4
 
 
-class MemoryStore:
-    """Decisions by key. Times are judged by the caller; what is never asked for again falls out by size."""
+class _Known:
+    """What is known of one user of one portal. `user` is who `last` was found for; `era` tells what is in doubt."""
 
-    def __init__(self, max_entries: int) -> None:
-        self._entries: LRUCache[DecisionKey, Entry] = LRUCache(max_entries)
+    __slots__ = ("entries", "era", "last", "mark", "user")
+
+    def __init__(self, mark: str, era: int) -> None:
+        self.mark = mark
+        self.era = era
+        self.entries: dict[str, Entry] = {}
+        self.user: EndUser | None = None
+        self.last: Entry | None = None
+
+
+class MemoryLevel:
+    """Decisions of at most `max_users` users, least recently used out first. Times are judged by the caller."""
+
+    def __init__(self, max_users: int) -> None:
+        self._max_users = max_users
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._by_mark: dict[str, tuple[str, str]] = {}
+        self._era = 0
+
+    def recall(self, portal: str, user: EndUser) -> Entry | None:
+        """The entry that was put last, if it was for a user who is the same in everything.
+
+        Spares what a provider needs to tell the subject. Not for users with attributes: whoever made that mapping may
+        have changed it since, also in the copy that is kept here.
+        """
+        whose = (portal, user.id)
+        known = self._known.get(whose)
+        if known is None or user.attributes or known.user != user or known.era != self._era:
+            return None
+        self._known.move_to_end(whose)
+        return known.last
 
     def get(self, key: DecisionKey) -> Entry | None:
-        return self._entries.get(key)
+        known = self._find((key.portal, key.user_id))
+        return known.entries.get(key.subject) if known is not None else None
 
-    def put(self, key: DecisionKey, entry: Entry) -> None:
-        self._entries[key] = entry
+    def put(self, key: DecisionKey, user: EndUser, entry: Entry) -> None:
+        whose = (key.portal, key.user_id)
+        known = self._find(whose)
+        if known is None:
+            known = self._known[whose] = _Known(key.mark, self._era)
+            if key.mark:
+                self._by_mark[key.mark] = whose
+        known.entries.pop(key.subject, None)
+        known.entries[key.subject] = entry
+        if len(known.entries) > MAX_SUBJECTS:
+            del known.entries[next(iter(known.entries))]
+        known.user, known.last = (None, None) if user.attributes else (user, entry)
+        if len(self._known) > self._max_users:
+            self._drop(next(iter(self._known)))
 
-    def drop(self, key: DecisionKey) -> None:
-        self._entries.pop(key, None)
+    def doubt(self) -> None:
+        """Put all that is held in doubt. Done when it is next looked at, since there may be a hundred thousand."""
+        self._era += 1
 
     def forget(self, portal: str, user_id: str) -> int:
         """Drop every decision of one user of one portal; the number dropped."""
-        keys = [key for key in self._entries if key.portal == portal and key.user_id == user_id]
-        for key in keys:
-            del self._entries[key]
-        return len(keys)
+        return self._drop((portal, user_id))
+
+    def forget_mark(self, mark: str) -> int:
+        """The same for a user of whom another replica has told the mark."""
+        whose = self._by_mark.get(mark)
+        return self._drop(whose) if whose is not None else 0
+
+    def forget_portal(self, portal: str) -> int:
+        """Drop every decision of one portal; the number dropped."""
+        return sum([self._drop(whose) for whose in list(self._known) if whose[0] == portal])
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._known)
+
+    def _find(self, whose: tuple[str, str]) -> _Known | None:
+        known = self._known.get(whose)
+        if known is None:
+            return None
+        self._known.move_to_end(whose)
+        if known.era != self._era:
+            known.era = self._era
+            known.entries = {subject: doubted(entry) for subject, entry in known.entries.items()}
+            known.user = known.last = None
+        return known
+
+    def _drop(self, whose: tuple[str, str]) -> int:
+        known = self._known.pop(whose, None)
+        if known is None:
+            return 0
+        self._by_mark.pop(known.mark, None)
+        return len(known.entries)

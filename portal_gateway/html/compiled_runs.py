@@ -6,7 +6,7 @@ What a run leaves open is replayed by the tree rules: the start tags, and `</hea
 from __future__ import annotations
 
 from portal_gateway.html import _compiled
-from portal_gateway.html.elements import BLOCKS, HEADINGS, SPECIAL, TABLE_SECTIONS
+from portal_gateway.html.elements import FORMATTING, HEADINGS, SETS_MARKER, SPECIAL, TABLE_SECTIONS
 from portal_gateway.html.matching import Element
 from portal_gateway.html.tags import Tag
 from portal_gateway.html.tree import MARKER, MAX_DEPTH, Mode
@@ -18,8 +18,14 @@ _IN_BODY = {
     **dict.fromkeys(_TAKES_ITEMS, _compiled.IN_BODY | _compiled.TAKES_ITEMS),
     **dict.fromkeys(HEADINGS, _compiled.IN_BODY | _compiled.TAKES_ITEMS | _compiled.HEADING),
 }
-# Their rules would first look for what they close; within a run there is nothing left of that.
-_JUST_INSERTED = BLOCKS | HEADINGS | {b"li", b"dd", b"dt"}
+# These open, or stand for, more than an element. The rules of others would first look for what they close, or open
+# again; in a run there is nothing left of that.
+_WITH_MORE = (
+    FORMATTING
+    | SETS_MARKER
+    | TABLE_SECTIONS
+    | frozenset((b"html", b"head", b"body", b"form", b"select", b"table", b"colgroup", b"tr"))
+)
 # By the current element, which goes with just one mode there.
 _IN_TABLE = {
     b"table": (Mode.IN_TABLE, _compiled.IN_TABLE),
@@ -39,15 +45,15 @@ def skip_run(tree: TreeRules, buffer: bytes, position: int, end: int) -> int:
         return position
     position, opened = _compiled.skip(buffer, position, end, outside, MAX_DEPTH - len(tree.stack))
     for name, attributes in opened:
-        if name in _JUST_INSERTED:
-            tree.insert(Tag(name, raw=attributes))
+        if name in _WITH_MORE:
+            tree.start(Tag(name, raw=attributes))
         elif name == b"!doctype":
             tree.quirks = False
             tree.mode = Mode.BEFORE_HTML
         elif name == b"/head":
             tree.end(Tag(b"head", end=True))
         else:
-            tree.start(Tag(name, raw=attributes))
+            tree.insert_unmatched(name, attributes)
     return position
 
 
@@ -56,20 +62,20 @@ def _outside(tree: TreeRules) -> int | None:
     mode = tree.mode
     if tree.opaque.active:
         return None
-    if mode is Mode.IN_BODY or mode is Mode.IN_CELL or mode is Mode.IN_CAPTION:
+    if mode == Mode.IN_BODY or mode == Mode.IN_CELL or mode == Mode.IN_CAPTION:
         return None if tree.frameset_ok else _outside_in_body(tree)
-    if mode is Mode.INITIAL:
+    if mode == Mode.INITIAL:
         return _compiled.INITIAL
-    if mode is Mode.BEFORE_HTML:
+    if mode == Mode.BEFORE_HTML:
         return _compiled.BEFORE_HTML
-    if mode is Mode.BEFORE_HEAD:
+    if mode == Mode.BEFORE_HEAD:
         return _compiled.BEFORE_HEAD
-    if mode is Mode.IN_HEAD:
+    if mode == Mode.IN_HEAD:
         return _compiled.IN_HEAD
-    if mode is Mode.AFTER_HEAD:
+    if mode == Mode.AFTER_HEAD:
         return _compiled.AFTER_HEAD
     expected, outside = _IN_TABLE.get(tree.stack[-1].name, (None, 0))
-    if mode is not expected:
+    if mode != expected:
         return None
     return outside if tree.form is None else outside | _compiled.FORM
 

@@ -69,6 +69,7 @@ class CompiledTargets:
         "by_position",
         "candidates",
         "first",
+        "leading",
         "only_body_end",
         "targets",
     )
@@ -77,7 +78,9 @@ class CompiledTargets:
         self.targets = tuple(targets)
         self.only_body_end = bool(self.targets) and all(map(_is_body_end, self.targets))
         self.candidates: Candidates | None
+        # The bits of the steps that begin a chain, and of those that do not end one.
         self.first = 0
+        self.leading = 0
         self.any_name = 0
         self.by_name: dict[bytes, int] = {}
         self._compounds: list[Compound] = []
@@ -100,6 +103,8 @@ class CompiledTargets:
         for step, compound in enumerate(chain):
             bit = 1 << len(self._compounds)
             last = step == len(chain) - 1
+            if not last:
+                self.leading |= bit
             if compound.name is None:
                 self.any_name |= bit
             else:
@@ -112,15 +117,18 @@ class CompiledTargets:
 
     def enter(self, element: Element, parent: Element | None) -> int:
         """Give `element` its masks; the bits of the targets whose selector matches it."""
-        inherited = parent.inherited if parent else 0
-        active = parent.below if parent else self.first
+        if parent is None:
+            inherited, active = 0, self.first
+        else:
+            inherited, active = parent.inherited, parent.below
         candidates = active & self.by_name.get(element.name, self.any_name)
         children_only = found = 0
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
             state = bit.bit_length() - 1
-            if self._lacks_literal(state, element.raw):
+            literal = self._literals[state]
+            if literal not in element.raw and b"&" not in element.raw:
                 continue
             if not _accepts(self._compounds[state], element, parent):
                 continue
@@ -147,13 +155,9 @@ class CompiledTargets:
         while candidates:
             bit = candidates & -candidates
             candidates ^= bit
-            if not self._lacks_literal(bit.bit_length() - 1, raw):
+            if self._literals[bit.bit_length() - 1] in raw or b"&" in raw:
                 return True
         return False
-
-    def _lacks_literal(self, state: int, raw: bytes) -> bool:
-        literal = self._literals[state]
-        return literal != b"" and literal not in raw and b"&" not in raw
 
 
 class Matches:
@@ -169,15 +173,18 @@ class Matches:
         self.found: list[tuple[Element, int, bool]] = []
 
     def enter(self, element: Element, parent: Element | None, implied: bool) -> None:
-        compiled = self.compiled
-        if parent and not parent.below & compiled.by_name.get(element.name, compiled.any_name):
-            # As most elements: it is nothing to any selector, and what it stands in says all.
-            element.inherited = parent.inherited
-            element.below = compiled.first | parent.inherited
-            return
-        bits = compiled.enter(element, parent) & self.unmatched
+        bits = self.compiled.enter(element, parent) & self.unmatched
         if bits:
             self.found.append((element, bits, implied))
+
+    def pass_by(self, element: Element, parent: Element) -> None:
+        """Enter an element that is known not to match; it may still lead to a match."""
+        compiled = self.compiled
+        if parent.below & compiled.by_name.get(element.name, compiled.any_name) & compiled.leading:
+            compiled.enter(element, parent)
+        else:
+            element.inherited = parent.inherited
+            element.below = compiled.first | parent.inherited
 
     def overlook(self, moved: Sequence[Element], block: Element) -> bool:
         """Whether it makes no difference to any selector when `moved` are taken away from around `block`, and are put

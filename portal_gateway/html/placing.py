@@ -60,7 +60,7 @@ class Placer(Endings):
             self._closed(tag, before, start, end)
         if self._matches.found:
             self._opened(start, end)
-        if tree.mode is not mode or self._output.holding:
+        if tree.mode != mode or self._output.holding:
             self._settle(mode, start)
 
     def skips_leaf(self, name: bytes, raw: bytes) -> bool:
@@ -215,16 +215,16 @@ class Placer(Endings):
 
     # --- ends
 
-    def _settle(self, mode: Mode, start: int) -> None:
+    def _settle(self, mode: int, start: int) -> None:
         """After each token: what holds wait for, and the end of the body."""
         tree = self.tree
         if not tree.frameset_ok and self._output.holding:
             self._output.confirm(FRAMESET)
-        if tree.mode is mode or Mode.AFTER_BODY not in (mode, tree.mode):
+        if tree.mode == mode or Mode.AFTER_BODY not in (mode, tree.mode):
             return
         if self._replacing:
             raise Ambiguous("body_end_inside")
-        if tree.mode is not Mode.AFTER_BODY:
+        if tree.mode != Mode.AFTER_BODY:
             self._output.withdraw(_BODY_END)
             return
         for index in self._body_end:

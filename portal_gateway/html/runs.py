@@ -91,9 +91,9 @@ def skip_run(tree: TreeRules, buffer: bytes, position: int, end: int) -> int:
 def _kind(tree: TreeRules) -> str | None:
     stack = tree.stack
     if tree.mode not in LIKE_BODY:
-        if tree.mode is Mode.IN_HEAD:
+        if tree.mode == Mode.IN_HEAD:
             return "head" if stack[-1] is tree.head and not tree.opaque.active else None
-        in_section = tree.mode is Mode.IN_TABLE_BODY and stack[-1].name in TABLE_SECTIONS and not tree.opaque.active
+        in_section = tree.mode == Mode.IN_TABLE_BODY and stack[-1].name in TABLE_SECTIONS and not tree.opaque.active
         return "rows" if in_section else None
     if tree.frameset_ok or tree.opaque.active:
         return None

@@ -75,19 +75,19 @@ class TableRules(BodyRules):
 
     def _start_in_table_mode(self, tag: Tag) -> None:
         mode, name = self.mode, tag.name
-        if mode is Mode.IN_CELL or mode is Mode.IN_CAPTION:
+        if mode == Mode.IN_CELL or mode == Mode.IN_CAPTION:
             if name not in e.TABLE_PARTS:
                 self._start_in_body(tag)
-            elif mode is Mode.IN_CELL and self.in_table_scope(b"td", b"th"):
+            elif mode == Mode.IN_CELL and self.in_table_scope(b"td", b"th"):
                 self._close_cell()
                 self._start(tag)
-            elif mode is Mode.IN_CAPTION and self._close_caption():
+            elif mode == Mode.IN_CAPTION and self._close_caption():
                 self._start(tag)
-        elif mode is Mode.IN_ROW:
+        elif mode == Mode.IN_ROW:
             self._start_in_row(tag)
-        elif mode is Mode.IN_TABLE_BODY:
+        elif mode == Mode.IN_TABLE_BODY:
             self._start_in_table_body(tag)
-        elif mode is Mode.IN_COLUMN_GROUP:
+        elif mode == Mode.IN_COLUMN_GROUP:
             self._start_in_column_group(tag)
         else:
             self._start_in_table(tag)
@@ -174,15 +174,15 @@ class TableRules(BodyRules):
 
     def _end_in_table_mode(self, tag: Tag) -> None:
         mode = self.mode
-        if mode is Mode.IN_CELL:
+        if mode == Mode.IN_CELL:
             self._end_in_cell(tag)
-        elif mode is Mode.IN_CAPTION:
+        elif mode == Mode.IN_CAPTION:
             self._end_in_caption(tag)
-        elif mode is Mode.IN_COLUMN_GROUP:
+        elif mode == Mode.IN_COLUMN_GROUP:
             self._end_in_column_group(tag)
-        elif mode is Mode.IN_ROW:
+        elif mode == Mode.IN_ROW:
             self._end_in_row(tag)
-        elif mode is Mode.IN_TABLE_BODY:
+        elif mode == Mode.IN_TABLE_BODY:
             self._end_in_table_body(tag)
         else:
             self._end_in_table(tag)

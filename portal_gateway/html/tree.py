@@ -7,7 +7,6 @@ here, so `Ambiguous` is raised before anything is guessed.
 from __future__ import annotations
 
 from collections.abc import Collection
-from enum import Enum, auto
 
 from portal_gateway.html.elements import (
     BUTTON_SCOPE,
@@ -29,23 +28,27 @@ MAX_EQUAL_FORMATTING = 3
 MARKER = Element(b"", b"")
 
 
-class Mode(Enum):
-    """Insertion modes (HTML 13.2.4.1); "text" and "in template" are states of their own elsewhere."""
+class Mode:
+    """Insertion modes (HTML 13.2.4.1); "text" and "in template" are states of their own elsewhere.
 
-    INITIAL = auto()
-    BEFORE_HTML = auto()
-    BEFORE_HEAD = auto()
-    IN_HEAD = auto()
-    AFTER_HEAD = auto()
-    IN_BODY = auto()
-    IN_TABLE = auto()
-    IN_CAPTION = auto()
-    IN_COLUMN_GROUP = auto()
-    IN_TABLE_BODY = auto()
-    IN_ROW = auto()
-    IN_CELL = auto()
-    IN_SELECT = auto()
-    AFTER_BODY = auto()
+    Numbers, since they are compared for every token: before Python 3.12 it takes as long as a few calls to look up the
+    member of an Enum.
+    """
+
+    INITIAL = 0
+    BEFORE_HTML = 1
+    BEFORE_HEAD = 2
+    IN_HEAD = 3
+    AFTER_HEAD = 4
+    IN_BODY = 5
+    IN_TABLE = 6
+    IN_CAPTION = 7
+    IN_COLUMN_GROUP = 8
+    IN_TABLE_BODY = 9
+    IN_ROW = 10
+    IN_CELL = 11
+    IN_SELECT = 12
+    AFTER_BODY = 13
 
 
 class Ambiguous(Exception):
@@ -77,10 +80,6 @@ class OpenElements:
 
     def insert(self, tag: Tag, *, implied: bool = False) -> Element:
         element = Element(tag.name, tag.raw)
-        self.push(element, implied)
-        return element
-
-    def push(self, element: Element, implied: bool) -> None:
         stack, parent = self.stack, None
         if stack:
             parent = stack[-1]
@@ -90,6 +89,16 @@ class OpenElements:
         self._matches.enter(element, parent, implied)
         stack.append(element)
         if element.name == b"p":
+            self.paragraphs += 1
+        return element
+
+    def insert_unmatched(self, name: bytes, attributes: bytes) -> None:
+        """Insert an element that stands where none can match, and where there is room for it."""
+        element, parent = Element(name, attributes), self.stack[-1]
+        parent.children += 1
+        self._matches.pass_by(element, parent)
+        self.stack.append(element)
+        if name == b"p":
             self.paragraphs += 1
 
     def insert_void(self, tag: Tag) -> None:

@@ -25,7 +25,7 @@ class TreeRules(TableRules):
         return self.frameset_ok or self.formatting_pending or self.mode not in LIKE_BODY
 
     def doctype(self, text: bytes) -> None:
-        if self.mode is Mode.INITIAL:
+        if self.mode == Mode.INITIAL:
             self.quirks = quirks_mode(text)
             self.mode = Mode.BEFORE_HTML
 
@@ -65,7 +65,7 @@ class TreeRules(TableRules):
     def whitespace(self) -> None:
         if self.opaque.active or self.raw:
             return
-        if self.mode in LIKE_BODY or self.mode is Mode.AFTER_BODY:
+        if self.mode in LIKE_BODY or self.mode == Mode.AFTER_BODY:
             self.reconstruct_formatting()
 
     def characters(self) -> None:
@@ -75,13 +75,13 @@ class TreeRules(TableRules):
             return
         if self.mode in _BEFORE_BODY:
             self._imply_body()
-        if self.mode is Mode.AFTER_BODY:
+        if self.mode == Mode.AFTER_BODY:
             self.mode = Mode.IN_BODY
-        if self.mode is Mode.IN_COLUMN_GROUP:
+        if self.mode == Mode.IN_COLUMN_GROUP:
             self._leave_column_group()
         if self.mode in _TABLE_MODES:
             self._foster_text()
-        elif self.mode is not Mode.IN_SELECT:
+        elif self.mode != Mode.IN_SELECT:
             self.reconstruct_formatting()
             self.frameset_ok = False
 
@@ -99,13 +99,13 @@ class TreeRules(TableRules):
 
     def _start(self, tag: Tag) -> None:
         mode = self.mode
-        if mode is Mode.IN_BODY:
+        if mode == Mode.IN_BODY:
             self._start_in_body(tag)
         elif mode in _BEFORE_BODY:
             self._start_before_body(tag)
-        elif mode is Mode.IN_SELECT:
+        elif mode == Mode.IN_SELECT:
             self._start_in_select(tag)
-        elif mode is Mode.AFTER_BODY:
+        elif mode == Mode.AFTER_BODY:
             if tag.name != b"html":
                 self.mode = Mode.IN_BODY
             self._start_in_body(tag)
@@ -114,13 +114,13 @@ class TreeRules(TableRules):
 
     def _end(self, tag: Tag) -> None:
         mode = self.mode
-        if mode is Mode.IN_BODY:
+        if mode == Mode.IN_BODY:
             self._end_in_body(tag)
         elif mode in _BEFORE_BODY:
             self._end_before_body(tag)
-        elif mode is Mode.IN_SELECT:
+        elif mode == Mode.IN_SELECT:
             self._end_in_select(tag)
-        elif mode is Mode.AFTER_BODY:
+        elif mode == Mode.AFTER_BODY:
             if tag.name != b"html":
                 self.mode = Mode.IN_BODY
                 self._end_in_body(tag)
@@ -140,12 +140,17 @@ class TreeRules(TableRules):
     def _imply_body(self) -> None:
         if self.mode in (Mode.INITIAL, Mode.BEFORE_HTML):
             self._imply_html()
-        if self.mode is Mode.BEFORE_HEAD:
+        if self.mode == Mode.BEFORE_HEAD:
             self._imply_head()
-        if self.mode is Mode.IN_HEAD:
+        if self.mode == Mode.IN_HEAD:
             self._leave_head()
         self.insert(Tag(b"body"), implied=True)
         self.mode = Mode.IN_BODY
+
+    def _insert_body(self, tag: Tag) -> None:
+        self.insert(tag)
+        self.mode = Mode.IN_BODY
+        self.frameset_ok = False
 
     def _leave_head(self) -> None:
         self.pop()
@@ -160,30 +165,28 @@ class TreeRules(TableRules):
         if name == b"html":
             self._repeated(tag)
             return
-        if self.mode is Mode.BEFORE_HEAD:
+        if self.mode == Mode.BEFORE_HEAD:
             self._imply_head(tag if name == b"head" else None)
             if name == b"head":
                 return
         if name == b"head":
             return
-        if name in e.HEAD_CONTENT or (name == b"noscript" and self.mode is Mode.IN_HEAD):
+        if name in e.HEAD_CONTENT or (name == b"noscript" and self.mode == Mode.IN_HEAD):
             self._start_in_head(tag)
             return
-        if self.mode is Mode.IN_HEAD:
+        if self.mode == Mode.IN_HEAD:
             self._leave_head()
         if name == b"frameset":
             raise Ambiguous("frameset")
         if name == b"body":
-            self.insert(tag)
-            self.mode = Mode.IN_BODY
-            self.frameset_ok = False
+            self._insert_body(tag)
             return
         self._imply_body()
         self._start(tag)
 
     def _start_in_head(self, tag: Tag) -> None:
         """ "In head", also for what stands between head and body: the parser puts that into the head."""
-        if self.mode is Mode.IN_HEAD or self.head is None:
+        if self.mode == Mode.IN_HEAD or self.head is None:
             self._insert_head_content(tag)
             return
         self.stack.append(self.head)
@@ -200,13 +203,13 @@ class TreeRules(TableRules):
 
     def _end_before_body(self, tag: Tag) -> None:
         name = tag.name
-        if name == b"head" and self.mode is Mode.IN_HEAD:
+        if name == b"head" and self.mode == Mode.IN_HEAD:
             self._leave_head()
             return
-        if name not in _ACT_AS_START or (name == b"head" and self.mode is Mode.AFTER_HEAD):
+        if name not in _ACT_AS_START or (name == b"head" and self.mode == Mode.AFTER_HEAD):
             return
         if name == b"head":
-            if self.mode is not Mode.BEFORE_HEAD:
+            if self.mode != Mode.BEFORE_HEAD:
                 self._imply_html()
             self._imply_head()
             self._leave_head()

@@ -32,3 +32,15 @@ class IdentitySource(Protocol):
     async def aclose(self) -> None:
         """Free what the source holds."""
         ...
+
+
+class NotAtHand(Exception):
+    """Who the end user is cannot be told without waiting."""
+
+
+class QuickSource(IdentitySource, Protocol):
+    """A source that can be asked without waiting: by a page that has come whole, and needs nothing else."""
+
+    def at_hand(self, scope: Scope) -> EndUser | None:
+        """What `identify` returns, if it would not wait for it; else raises NotAtHand. Raises IdentityError, too."""
+        ...

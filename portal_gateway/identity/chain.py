@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from portal_gateway.errors import IdentityError
-from portal_gateway.identity.base import IdentitySource
+from portal_gateway.identity.base import NotAtHand, QuickSource
 from portal_gateway.identity.callback import CallbackSource, Identify
 from portal_gateway.identity.headers import HeadersSource
 from portal_gateway.identity.scope import ScopeSource
@@ -29,7 +29,7 @@ logger = logging.getLogger("portal_gateway.identity")
 class IdentityChain:
     """Asks `sources` one after the other."""
 
-    def __init__(self, sources: Iterable[IdentitySource]) -> None:
+    def __init__(self, sources: Iterable[QuickSource]) -> None:
         self.sources = tuple(sources)
 
     @property
@@ -48,11 +48,28 @@ class IdentityChain:
             except IdentityError:
                 raise
             except Exception as error:
-                logger.exception("identity source %s failed", source.name)
-                raise IdentityError(f"the identity source {source.name} failed") from error
+                raise _failed(source, error) from error
             if user is not None:
                 return user
         return None
+
+    def at_hand(self, scope: Scope) -> EndUser | None:
+        """The same without waiting. Raises NotAtHand if that cannot be."""
+        for source in self.sources:
+            try:
+                user = source.at_hand(scope)
+            except (IdentityError, NotAtHand):
+                raise
+            except Exception as error:
+                raise _failed(source, error) from error
+            if user is not None:
+                return user
+        return None
+
+
+def _failed(source: QuickSource, error: Exception) -> IdentityError:
+    logger.error("identity source %s failed", source.name, exc_info=error)
+    return IdentityError(f"the identity source {source.name} failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +103,8 @@ def build_chains(
     """The chains for one wrapped app. `callback` is asked first; below `mount_path` the app has no routes."""
     subrequest = Subrequest(app)
     probe_path = f"{mount_path}/-/whoami-probe"
-    pages: list[IdentitySource] = []
-    routes: list[IdentitySource] = []
+    pages: list[QuickSource] = []
+    routes: list[QuickSource] = []
     if callback is not None:
         identity_callback = CallbackSource(callback)
         pages.append(identity_callback)
@@ -105,7 +122,7 @@ def build_chains(
 
 def _shared_source(
     settings: HeadersIdentity | JwtIdentity | WhoamiIdentity, subrequest: Subrequest, trusted: TrustedPeers
-) -> IdentitySource:
+) -> QuickSource:
     # PyJWT loads cryptography (30 MB, 90 ms): imported only where it is configured.
     match settings:
         case HeadersIdentity():

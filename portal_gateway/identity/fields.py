@@ -51,15 +51,16 @@ def _find(values: object, path: str) -> object:
     if isinstance(values, _PLAIN):
         return None
     whole = _member(values, path)
-    head, dot, rest = path.partition(".")
-    if whole is not None or not dot:
+    if whole is not None or "." not in path:
         return whole
+    head, _, rest = path.partition(".")
     return _find(_member(values, head), rest)
 
 
 def _member(values: object, name: str) -> object:
     try:
-        return values.get(name) if isinstance(values, Mapping) else getattr(values, name, None)
+        # Mostly a dict, which is told at once; asking an abstract class takes its time.
+        return values.get(name) if isinstance(values, (dict, Mapping)) else getattr(values, name, None)
     except Exception:
         # Starlette's BaseUser.identity raises NotImplementedError, Django's lazy user whatever its database
         # does.

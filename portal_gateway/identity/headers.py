@@ -16,7 +16,7 @@ from portal_gateway.identity.fields import user_from
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import HeadersIdentity
 from portal_gateway.wire.asgi import Scope
-from portal_gateway.wire.trust import TrustedPeers, fold_name
+from portal_gateway.wire.trust import TrustedPeers, fold_name, having
 
 MAX_USERS = 4096
 
@@ -39,12 +39,15 @@ class HeadersSource:
         """The folded names (see `fold_name`) of all headers this source believes."""
         return frozenset(self._by_folded)
 
-    async def identify(self, scope: Scope) -> EndUser | None:
+    def at_hand(self, scope: Scope) -> EndUser | None:
         """The user the proxy names. Raises IdentityError if the headers are ambiguous or not UTF-8."""
         if not self._trusted.trusts(scope):
             return None
-        by_folded = self._by_folded
-        return self._user_of(tuple([pair for pair in scope["headers"] if fold_name(pair[0]) in by_folded]))
+        return self._user_of(having(scope["headers"], self._by_folded))
+
+    async def identify(self, scope: Scope) -> EndUser | None:
+        """The same."""
+        return self.at_hand(scope)
 
     def _read(self, pairs: tuple[tuple[bytes, bytes], ...]) -> EndUser | None:
         found: dict[str, str] = {}

@@ -104,7 +104,7 @@ class JwksCache:
         self._tried_at = self._clock()
         try:
             async with asyncio.timeout(self._timeout_s):
-                keys = _usable_keys(await _fetch(self._url), self._algorithms)
+                keys = usable_keys(await _fetch(self._url), self._algorithms)
         except Exception as error:
             self._failed = True
             logger.warning("the keys at %s cannot be fetched: %s", self._url, error or type(error).__name__)
@@ -131,7 +131,7 @@ async def _fetch(url: str) -> bytes:
         return bytes(body)
 
 
-def _usable_keys(body: bytes, algorithms: Iterable[str]) -> Keys:
+def usable_keys(body: bytes, algorithms: Iterable[str]) -> Keys:
     """The keys of a JWK set, bound to each algorithm they may serve. Raises ValueError if there is none."""
     try:
         document = json.loads(body)

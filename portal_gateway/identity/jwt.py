@@ -15,6 +15,7 @@ from typing import Any
 import jwt
 from cachetools import LRUCache
 
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.fields import user_from
 from portal_gateway.identity.jwks import MAX_AGE_S, JwksCache
 from portal_gateway.models import EndUser
@@ -48,25 +49,32 @@ class JwtSource:
     def immediate(self) -> bool:
         return self._jwks is None
 
+    def at_hand(self, scope: Scope) -> EndUser | None:
+        """The user the token names. Raises NotAtHand if the issuer's keys are needed to tell."""
+        token = self._token(scope)
+        if token is None:
+            return None
+        user = self._remembered(token)
+        if user is not None:
+            return user
+        if self._jwks is not None:
+            raise NotAtHand(self.name)
+        return self._verify(token, self._key)
+
     async def identify(self, scope: Scope) -> EndUser | None:
         """The user the token names. Raises IdentityError if the issuer's keys cannot be had."""
         token = self._token(scope)
-        if token is None or len(token) > MAX_TOKEN_CHARS:
+        if token is None:
             return None
-        digest = hashlib.sha256(token.encode()).digest()
-        user, until = self._verified.get(digest, (None, 0.0))
-        if user is not None and self._clock() < until:
+        user = self._remembered(token)
+        if user is not None:
             return user
         try:
-            claims = await self._verify(token)
+            key = self._key if self._jwks is None else await self._published_key(self._jwks, token)
         except jwt.PyJWTError as error:
-            logger.debug("a token was refused: %s", type(error).__name__)
+            _log_refusal(error)
             return None
-        user = user_from(claims, self._settings.claims)
-        if user is not None:
-            # `exp` itself, without the leeway: in those last seconds the token is verified again each time.
-            self._verified[digest] = (user, min(int(claims["exp"]), self._clock() + MAX_AGE_S))
-        return user
+        return self._verify(token, key)
 
     async def aclose(self) -> None:
         """Forget verified tokens and cancel a fetch of keys."""
@@ -75,6 +83,10 @@ class JwtSource:
             await self._jwks.aclose()
 
     def _token(self, scope: Scope) -> str | None:
+        token = self._carried(scope)
+        return token if token is not None and len(token) <= MAX_TOKEN_CHARS else None
+
+    def _carried(self, scope: Scope) -> str | None:
         if self._settings.cookie is not None:
             return h.cookie(scope["headers"], self._settings.cookie)
         lines = h.values(scope["headers"], b"authorization")
@@ -83,20 +95,32 @@ class JwtSource:
         scheme, _, token = lines[0].decode("latin-1").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else None
 
-    async def _verify(self, token: str) -> dict[str, Any]:
+    def _remembered(self, token: str) -> EndUser | None:
+        user, until = self._verified.get(_digest(token), (None, 0.0))
+        return user if self._clock() < until else None
+
+    def _verify(self, token: str, key: Any) -> EndUser | None:
         settings = self._settings
-        key = self._key if self._jwks is None else await self._published_key(self._jwks, token)
-        return jwt.decode(
-            token,
-            key,
-            algorithms=settings.algorithms,
-            audience=settings.audience,
-            issuer=settings.issuer,
-            leeway=settings.leeway_s,
-            # Many issuers write their numeric user id into `sub`; what may be an id is decided by
-            # `user_from`.
-            options={"require": ["exp"], "verify_sub": False},
-        )
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=settings.algorithms,
+                audience=settings.audience,
+                issuer=settings.issuer,
+                leeway=settings.leeway_s,
+                # Many issuers write their numeric user id into `sub`; what may be an id is decided by
+                # `user_from`.
+                options={"require": ["exp"], "verify_sub": False},
+            )
+        except jwt.PyJWTError as error:
+            _log_refusal(error)
+            return None
+        user = user_from(claims, settings.claims)
+        if user is not None:
+            # `exp` itself, without the leeway: in those last seconds the token is verified again each time.
+            self._verified[_digest(token)] = (user, min(int(claims["exp"]), self._clock() + MAX_AGE_S))
+        return user
 
     async def _published_key(self, jwks: JwksCache, token: str) -> jwt.PyJWK:
         header = jwt.get_unverified_header(token)
@@ -107,3 +131,11 @@ class JwtSource:
         if key is None:
             raise jwt.InvalidKeyError("the issuer has no such key")
         return key
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _log_refusal(error: jwt.PyJWTError) -> None:
+    logger.debug("a token was refused: %s", type(error).__name__)

@@ -17,6 +17,7 @@ from typing import Any, cast
 from cachetools import TTLCache
 
 from portal_gateway.errors import IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.fields import user_from
 from portal_gateway.identity.subrequest import Answer, Subrequest, carried_headers, is_subrequest
 from portal_gateway.models import EndUser
@@ -50,12 +51,20 @@ class WhoamiSource:
         self._flights: SingleFlight[bytes, EndUser | None] = SingleFlight()
         self._warned: set[str] = set()
 
+    def at_hand(self, scope: Scope) -> EndUser | None:
+        """What the app has answered to the very same question. Raises NotAtHand if it was not asked."""
+        headers = _question(scope)
+        if not headers:
+            return None
+        known = self._answers.get(_digest(scope, headers), _MISSING)
+        if known is _MISSING:
+            raise NotAtHand(self.name)
+        return known
+
     async def identify(self, scope: Scope) -> EndUser | None:
         """The user the app knows by these credentials. Raises IdentityError if it gives no clear answer."""
-        if is_subrequest(scope):
-            raise IdentityError("the app's answer about a user was itself asked for a user")
-        headers = [pair for pair in carried_headers(scope) if _is_sent(pair[0].lower())]
-        if not any(name.lower() in _CREDENTIALS for name, _ in headers):
+        headers = _question(scope)
+        if not headers:
             return None
         key = _digest(scope, headers)
         known = self._answers.get(key, _MISSING)
@@ -99,6 +108,14 @@ class WhoamiSource:
         if text not in self._warned:
             self._warned.add(text)
             logger.warning(text)
+
+
+def _question(scope: Scope) -> RawHeaders:
+    """The headers that the app is sent; none without credentials, which it need not be asked about."""
+    if is_subrequest(scope):
+        raise IdentityError("the app's answer about a user was itself asked for a user")
+    headers = [pair for pair in carried_headers(scope) if _is_sent(pair[0].lower())]
+    return headers if any(name.lower() in _CREDENTIALS for name, _ in headers) else []
 
 
 def _is_sent(name: bytes) -> bool:

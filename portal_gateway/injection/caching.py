@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders
@@ -12,6 +11,7 @@ from portal_gateway.wire.headers import HeaderPairs
 
 # Headers to shared caches alone, which go by them whatever Cache-Control says (RFC 9213; nginx; Fastly; Akamai).
 _SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"edge-control", b"x-accel-expires"})
+VALIDATORS = (b"etag", b"last-modified")
 _NOT_STORED = re.compile(rb"(?:.*[, ])?(?:no-?store|private)\b.*|0|@0", re.DOTALL)
 # One directive; a comma within quotes does not end it: `private="a, b"`.
 _DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
@@ -28,46 +28,31 @@ def is_shared_cacheable(headers: HeaderPairs) -> bool:
     return any(d == b"public" or d.startswith(b"s-maxage") for d in directives)
 
 
-def private_headers(headers: RawHeaders, *, stored: bool = True) -> RawHeaders:
-    """The head of a response that is now one user's own: private, varying by credentials, without validators.
+def private_lines(headers: HeaderPairs, *, stored: bool = True) -> RawHeaders:
+    """What a response says that is now one user's own: private, varying by credentials. It stands in place of all
+    headers that are `is_for_caches`; without validators nothing of it can be reused.
 
     `stored` says whether the user's own browser may keep it: not when a signed link is in it.
     """
-    own: RawHeaders = []
-    cache_lines: list[bytes] = []
-    vary_lines: list[bytes] = []
-    for pair in headers:
-        name = pair[0].lower()
-        if name == b"cache-control":
-            cache_lines.append(pair[1])
-        elif name == b"vary":
-            vary_lines.append(pair[1])
-        elif not _is_for_caches(name):
-            own.append(pair)
-    own.append((b"vary", _varying(tuple(vary_lines))))
-    own.append((b"cache-control", _private(tuple(cache_lines)) if stored else b"no-store"))
-    return own
+    pairs = list(headers)
+    varied = h.with_vary([(b"vary", line) for line in h.values(pairs, b"vary")], b"Cookie", b"Authorization")
+    control = _private(h.values(pairs, b"cache-control")) if stored else b"no-store"
+    return [(b"vary", b", ".join(value for _, value in varied)), (b"cache-control", control)]
 
 
-@lru_cache(maxsize=128)
-def _private(lines: tuple[bytes, ...]) -> bytes:
+def _private(lines: Iterable[bytes]) -> bytes:
     shared = (b"public", b"s-maxage", b"private", b"proxy-revalidate")
     directives = [d for d in _cache_directives(lines) if not d.lower().startswith(shared)]
     return b", ".join([b"private", *directives])
-
-
-@lru_cache(maxsize=128)
-def _varying(lines: tuple[bytes, ...]) -> bytes:
-    varied = h.with_vary([(b"vary", line) for line in lines], b"Cookie", b"Authorization")
-    return b", ".join(value for _, value in varied)
 
 
 def is_for_shared_caches(name: bytes) -> bool:
     return name in _SHARED_CACHE_HEADERS or name.endswith(b"-cache-control")
 
 
-def _is_for_caches(name: bytes) -> bool:
-    return name in (b"cache-control", b"etag", b"last-modified") or is_for_shared_caches(name)
+def is_for_caches(name: bytes) -> bool:
+    """Whether the header `name` (lower case) tells caches how to keep the response or when to reuse it."""
+    return name in (b"cache-control", b"vary", *VALIDATORS) or is_for_shared_caches(name)
 
 
 def _cache_directives(lines: Iterable[bytes]) -> Iterator[bytes]:

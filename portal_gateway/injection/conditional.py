@@ -14,7 +14,7 @@ from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders
 
 _ENTITY_TAG = re.compile(rb'(W/)?"([^"]*)"')
-_REQUEST_VALIDATORS = frozenset(
+REQUEST_VALIDATORS = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-range", b"if-match", b"if-unmodified-since"}
 )
 
@@ -46,10 +46,10 @@ class LoaderTags:
 
     def request_headers(self, headers: RawHeaders) -> tuple[RawHeaders, bool]:
         """The headers with only the validators that the app itself made, and whether there are any."""
-        if not any(key in _REQUEST_VALIDATORS for key, _ in headers):
+        if not any(key in REQUEST_VALIDATORS for key, _ in headers):
             return headers, False
         own = self.remove(b", ".join(h.values(headers, b"if-none-match")))
-        kept = h.without(headers, _REQUEST_VALIDATORS)
+        kept = h.without(headers, REQUEST_VALIDATORS)
         return ([*kept, (b"if-none-match", own)], True) if own else (kept, False)
 
     def response_headers(self, headers: RawHeaders) -> RawHeaders:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from portal_gateway.access.directory import Directory, Portal
 from portal_gateway.errors import GatewayError, IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.chain import IdentityChain
 from portal_gateway.injection.plan import Plan, Slot
 from portal_gateway.injection.rules import Placement
@@ -16,8 +17,7 @@ from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The bytes for one placement; empty with the reason for that."""
 
     snippet: bytes
@@ -33,23 +33,31 @@ class PageDecider:
         self._directory = directory
         self._snippets = snippets
         self._events = events
+        #: Whether the app may be sent requests of our own to learn who the end user is.
+        self.asks_the_app = not identities.immediate
 
     def loaders(self, scope: Scope, plan: Plan) -> list[Outcome]:
         """The outcomes that need no user: the loader where the plan allows it."""
         return [self._loader(scope, plan, slot) for slot in plan.slots]
 
-    async def at_hand(self, scope: Scope, plan: Plan) -> list[Outcome] | None:
+    def at_hand(self, scope: Scope, plan: Plan) -> list[Outcome] | None:
         """The outcomes if everything is known already, without waiting; else None."""
         if not plan.is_decided:
             return self.loaders(scope, plan)
-        if not self._identities.immediate or any(slot.placement.rule.sign == "inline" for slot in plan.slots):
+        if plan.signs_inline:
             return None
-        user = await self._identify(scope)
+        try:
+            user = self._identities.at_hand(scope) or _NOBODY
+        except NotAtHand:
+            return None
+        except Exception as error:
+            user = self._nobody_known(error)
         outcomes = []
         for slot in plan.slots:
-            access: Access | None = _NOT_ASKED
-            if slot.mode == "decided":
-                access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
+            if slot.mode != "decided":
+                outcomes.append(self._loader(scope, plan, slot))
+                continue
+            access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
             if access is None:
                 return None
             outcomes.append(self._decided(scope, plan, slot, access))
@@ -97,11 +105,13 @@ class PageDecider:
         """The end user, or what everybody's access is without one."""
         try:
             return await self._identities.identify(scope) or _NOBODY
-        except IdentityError:
-            return _UNCLEAR
         except Exception as error:
+            return self._nobody_known(error)
+
+    def _nobody_known(self, error: Exception) -> Access:
+        if not isinstance(error, IdentityError):
             self._events.failed(error, "identity")
-            return _UNCLEAR
+        return _UNCLEAR
 
     def _decided(self, scope: Scope, plan: Plan, slot: Slot, access: Access, signed: str | None = None) -> Outcome:
         if slot.mode != "decided":
@@ -130,9 +140,9 @@ class PageDecider:
 
 
 def _root_path(scope: Scope) -> str:
-    return str(scope.get("root_path", "")).rstrip("/")
+    root = scope.get("root_path")
+    return str(root).rstrip("/") if root else ""
 
 
 _NOBODY = Access.deny("anonymous")
 _UNCLEAR = Access.unknown("identity_unavailable")
-_NOT_ASKED = Access.unknown("not_asked")

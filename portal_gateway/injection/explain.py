@@ -13,7 +13,6 @@ from portal_gateway.html.codings import CodingError, decoder
 from portal_gateway.html.meta_csp import PageHead
 from portal_gateway.html.scanner import MarkKind, Scanner
 from portal_gateway.injection.caching import is_shared_cacheable
-from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.plan import coding_of, plan_injection, response_refusal, under_page_policies
 from portal_gateway.injection.requests import request_refusal
 from portal_gateway.injection.rules import PagePlacements, Placement, RuleSet, page_placements
@@ -59,7 +58,7 @@ class Verdict:
     reason: str = ""
 
 
-def explain(rules: RuleSet, tags: LoaderTags, scope: Scope, answer: Answer, own_origin: str) -> list[Verdict]:
+def explain(rules: RuleSet, scope: Scope, answer: Answer, own_origin: str) -> list[Verdict]:
     """The verdict on each rule, in the order of the configuration.
 
     `scope` is the request, `own_origin` the page's origin in the browser, empty if nobody knows.
@@ -79,16 +78,15 @@ def explain(rules: RuleSet, tags: LoaderTags, scope: Scope, answer: Answer, own_
             places, misses = _scanned(page, body, head)
 
     def verdict(placement: Placement) -> Verdict:
-        # Placements are equal where two rules say the same.
         index = next((i for i, other in enumerate(applied) if other is placement), None)
         if index is None:
             return Verdict(placement, reason="no_rule")
         if refusal is not None:
             return Verdict(placement, reason=refusal)
-        plan = plan_injection(answer.status, answer.headers, page_placements([placement]), tags, own_origin)
+        plan = plan_injection(answer.status, answer.headers, page_placements([placement]), lambda: own_origin)
         if isinstance(plan, str):
             return Verdict(placement, reason=plan)
-        [slot] = under_page_policies(plan, head.policies()).slots
+        [slot] = under_page_policies(plan, head.policies(), own_origin).slots
         reason = slot.reason or misses.get(index, "")
         if reason:
             return Verdict(placement, reason=reason)

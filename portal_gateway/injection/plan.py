@@ -5,20 +5,27 @@ What is not injected is left alone for a named reason (docs/rules.md, rule 9). W
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from portal_gateway.html.charsets import is_scannable
 from portal_gateway.html.codings import is_decodable
 from portal_gateway.html.csp import Policies
-from portal_gateway.injection.caching import is_for_shared_caches, is_shared_cacheable, private_headers
+from portal_gateway.injection.caching import (
+    VALIDATORS,
+    is_for_caches,
+    is_for_shared_caches,
+    is_shared_cacheable,
+    private_lines,
+)
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.requests import PAGE_TYPES
 from portal_gateway.injection.rules import PagePlacements, Placement
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.headers import HeaderPairs
+from portal_gateway.wire.memo import Memo
 
 MARK = b"x-portal-gateway"
 
@@ -36,10 +43,9 @@ _DECISIVE = frozenset(
         b"content-range",
         b"content-security-policy",
         b"content-type",
+        b"vary",
     }
 )
-_MARKED_DECIDED = (MARK, b"decided")
-_MARKED_LOADER = (MARK, b"loader")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,76 +57,102 @@ class Slot:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """How a response is injected. `headers` is its head, without Content-Length.
+    """How a response is injected. It follows from the decisive headers alone, and is shared by all that have the same.
 
-    The nonce is the page's own, for the loader where a policy demands one.
+    The nonce is the page's own, for the loader where a policy demands one. `dropped` are the names of headers that the
+    app's head loses, `added` the lines that it gets.
     """
 
     slots: tuple[Slot, ...]
-    headers: RawHeaders
     coding: bytes
     nonce: str | None
     loader_allowed: bool
     policies: Policies
-    own_origin: str
+    own_origin: str  # empty where no header needs it
+    dropped: frozenset[bytes]
+    added: tuple[tuple[bytes, bytes], ...]
+    is_decided: bool
+    signs_inline: bool
+    has_frame: bool
+    # Whether a policy in the page's own markup could block what goes in: an iframe or the loader, not a link.
+    minds_policies: bool
 
-    @property
-    def is_decided(self) -> bool:
-        return any(slot.mode == "decided" for slot in self.slots)
+    def head(self, headers: HeaderPairs, tags: LoaderTags) -> RawHeaders:
+        """The head of the response in place of the app's, without Content-Length."""
+        dropped = self.dropped
+        head = [pair for pair in headers if pair[0].lower() not in dropped]
+        if self.has_frame:
+            head = self.policies.extended_for_frame(head, _frame_origins(self.slots), self.own_origin)
+        if not self.is_decided:
+            head = tags.response_headers(head)
+        head += self.added
+        return head
 
 
 def plan_injection(
-    status: int, headers: RawHeaders, page: PagePlacements, tags: LoaderTags, own_origin: str
+    status: int, headers: HeaderPairs, page: PagePlacements, own_origin: Callable[[], str]
 ) -> Plan | str:
     """The plan for a response to an eligible request, or the reason to leave it alone.
 
-    `own_origin` is the page's origin as the browser sees it, for what 'self' means in its policies.
+    `own_origin` gives the page's origin as the browser sees it, for what 'self' means in its policies.
     """
-    decisive = tuple([pair for pair in headers if _is_decisive(pair[0].lower())])
-    terms = _terms(status, decisive, page, own_origin)
-    if isinstance(terms, str):
-        return terms
-    head = [pair for pair in headers if pair[0].lower() not in BODY_FACTS]
-    head = terms.policies.extended_for_frame(head, _frame_origins(terms.slots), own_origin)
-    if terms.decided:
-        head = private_headers(head, stored=not _any_inline(terms.slots))
-        head.append(_MARKED_DECIDED)
-    else:
-        head = tags.response_headers(head)
-        head.append(_MARKED_LOADER)
-    return Plan(terms.slots, head, terms.coding, terms.nonce, terms.loader_allowed, terms.policies, own_origin)
+    if status != 200:
+        return "not_modified" if status == 304 else "status"
+    content_type = dict(headers).get(b"content-type")
+    if content_type is not None and not _is_page(content_type):
+        return "content_type"  # the one answer that has to be cheap: nearly all responses get it
+    decisive = tuple([(name, value) for name, value in headers if _decides[name]])
+    policies = _policies(decisive)
+    if isinstance(policies, str):
+        return policies
+    return _plan(decisive, page, own_origin() if policies.policies else "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What of a plan follows from the decisive headers alone."""
-
-    slots: tuple[Slot, ...]
-    decided: bool
-    coding: bytes
-    nonce: str | None
-    loader_allowed: bool
-    policies: Policies
+# The heads of one app's responses are few: what follows from them is worked out once.
 
 
 @lru_cache(maxsize=512)
-def _terms(
-    status: int, headers: tuple[tuple[bytes, bytes], ...], page: PagePlacements, own_origin: str
-) -> _Terms | str:
-    """The terms for a response, or the reason to leave it alone. The heads of one app's pages are few."""
-    refusal = response_refusal(status, headers)
-    if refusal is not None:
-        return refusal
+def _policies(headers: tuple[tuple[bytes, bytes], ...]) -> Policies | str:
+    """The policies of a response that may be injected, or the reason to leave it alone."""
+    return response_refusal(200, headers) or Policies.parse(headers)
+
+
+@lru_cache(maxsize=256)
+def _is_page(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() in PAGE_TYPES
+
+
+@lru_cache(maxsize=512)
+def _plan(headers: tuple[tuple[bytes, bytes], ...], page: PagePlacements, own_origin: str) -> Plan | str:
     policies = Policies.parse(headers)
     loader_allowed, nonce = _loader_terms(policies, own_origin)
     shared = is_shared_cacheable(headers)
     slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
     if all(slot.mode == "empty" for slot in slots):
         return slots[0].reason
-    decided = any(slot.mode == "decided" for slot in slots)
-    return _Terms(slots, decided, coding_of(headers), nonce, loader_allowed, policies)
+    is_decided = any(slot.mode == "decided" for slot in slots)
+    signs_inline = any(slot.mode == "decided" and slot.placement.rule.sign == "inline" for slot in slots)
+    dropped, added = set(BODY_FACTS), [(MARK, b"decided" if is_decided else b"loader")]
+    if is_decided:
+        dropped.update(VALIDATORS, (name.lower() for name, _ in headers if is_for_caches(name.lower())))
+        added = private_lines(headers, stored=not signs_inline) + added
+    has_frame = any(slot.placement.frame_origin is not None for slot in slots)
+    return Plan(
+        slots=slots,
+        coding=coding_of(headers),
+        nonce=nonce,
+        loader_allowed=loader_allowed,
+        policies=policies,
+        own_origin=own_origin,
+        dropped=frozenset(dropped),
+        added=tuple(added),
+        is_decided=is_decided,
+        signs_inline=signs_inline,
+        has_frame=has_frame,
+        minds_policies=has_frame or any(slot.mode == "loader" for slot in slots),
+    )
 
 
 def response_refusal(status: int, headers: HeaderPairs) -> str | None:
@@ -129,11 +161,11 @@ def response_refusal(status: int, headers: HeaderPairs) -> str | None:
         return "not_modified"
     if status != 200:
         return "status"
+    content_type = h.first(headers, b"content-type") or b""
+    if not _is_page(content_type):
+        return "content_type"
     if h.first(headers, MARK) is not None:
         return "already_injected"
-    media_type, _, parameters = (h.first(headers, b"content-type") or b"").partition(b";")
-    if media_type.strip().lower() not in PAGE_TYPES:
-        return "content_type"
     if h.first(headers, b"content-range") is not None:
         return "content_range"
     disposition = h.first(headers, b"content-disposition")
@@ -143,20 +175,20 @@ def response_refusal(status: int, headers: HeaderPairs) -> str | None:
         return "no_transform"
     if not is_decodable(coding_of(headers)):
         return "coding"
-    if not is_scannable(parameters):
+    if not is_scannable(content_type.partition(b";")[2]):
         return "charset"
     return None
 
 
-def under_page_policies(plan: Plan, further: Policies) -> Plan:
+def under_page_policies(plan: Plan, further: Policies, own_origin: str) -> Plan:
     """The plan for a page that brings `further` policies in its own markup, where they cannot be extended."""
     if not further.policies:
         return plan
     policies = Policies(plan.policies.policies + further.policies)
-    loader_allowed, nonce = _loader_terms(policies, plan.own_origin)
+    loader_allowed, nonce = _loader_terms(policies, own_origin)
     slots = []
     for slot in plan.slots:
-        if slot.mode != "empty" and _blocks_frame(further, slot.placement, plan.own_origin):
+        if slot.mode != "empty" and _blocks_frame(further, slot.placement, own_origin):
             slot = Slot(slot.placement, "empty", "csp_frame")
         elif slot.mode == "loader" and not loader_allowed:
             slot = Slot(slot.placement, "empty", "csp_script")
@@ -173,8 +205,7 @@ def _is_decisive(name: bytes) -> bool:
     return name in _DECISIVE or is_for_shared_caches(name)
 
 
-def _any_inline(slots: Sequence[Slot]) -> bool:
-    return any(slot.mode == "decided" and slot.placement.rule.sign == "inline" for slot in slots)
+_decides: Memo[bytes, bool] = Memo(lambda name: _is_decisive(name.lower()))
 
 
 def _slot(placement: Placement, policies: Policies, own_origin: str, shared: bool, loader_allowed: bool) -> Slot:

@@ -5,31 +5,42 @@ from __future__ import annotations
 from functools import lru_cache
 
 from portal_gateway.html.codings import is_decodable
-from portal_gateway.injection.conditional import LoaderTags
+from portal_gateway.injection.conditional import REQUEST_VALIDATORS, LoaderTags
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.headers import HeaderPairs
+from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
 
 PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
 _DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
 # By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
 _PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
-# All that a request is judged by.
-_DECISIVE = frozenset(
-    {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
-)
+# All that a request is judged by, beside Accept and Sec-Fetch-Dest.
+_RARE = frozenset({b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS})
+_DECISIVE = _RARE | {b"accept", b"sec-fetch-dest"}
+# All that is taken out of a request for a page.
+_WITHHELD = frozenset({b"range", *REQUEST_VALIDATORS})
 
 
 def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
     # Header names are lower case in a scope (ASGI); what decides is little, and much the same for all pages.
-    decisive = tuple([pair for pair in scope["headers"] if pair[0] in _DECISIVE])
-    return _refusal_by(scope["method"], decisive)
+    headers = scope["headers"]
+    fields = dict(headers)
+    if len(fields) == len(headers) and _RARE.isdisjoint(fields):
+        return _usual_refusal(scope["method"], fields.get(b"accept"), fields.get(b"sec-fetch-dest"))
+    return _refusal(scope["method"], tuple([(name, value) for name, value in headers if name in _DECISIVE]))
 
 
 @lru_cache(maxsize=256)
-def _refusal_by(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
+def _usual_refusal(method: str, accept: bytes | None, destination: bytes | None) -> str | None:
+    named = ((b"accept", accept), (b"sec-fetch-dest", destination))
+    return _refusal(method, tuple([(name, value) for name, value in named if value is not None]))
+
+
+@lru_cache(maxsize=256)
+def _refusal(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
     if method not in ("GET", "HEAD"):
         return "method"
     if not _wants_document(headers):
@@ -52,15 +63,32 @@ def page_request_headers(
 
     No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
     """
-    headers, revalidates = tags.request_headers(headers)
-    if h.first(headers, b"range") is not None:
+    fields = dict(headers)
+    revalidates = False
+    if not _WITHHELD.isdisjoint(fields):
+        headers, revalidates = tags.request_headers(headers)
         headers = h.without(headers, (b"range",))
     if uncompressed:
-        headers = h.replaced(headers, b"accept-encoding", b"identity")
-    elif h.first(headers, b"accept-encoding") is not None:
-        codings = [t for t in h.tokens(headers, b"accept-encoding") if is_decodable(t.partition(b";")[0].strip())]
-        headers = h.replaced(headers, b"accept-encoding", b", ".join(codings) or b"identity")
+        return h.replaced(headers, b"accept-encoding", b"identity"), revalidates
+    accepted = fields.get(b"accept-encoding")
+    if accepted is not None:
+        if len(fields) != len(headers):
+            accepted = b", ".join(h.values(headers, b"accept-encoding"))
+        readable = _READABLE[accepted]
+        if readable != fields[b"accept-encoding"]:
+            headers = h.replaced(headers, b"accept-encoding", readable)
     return headers, revalidates
+
+
+def _readable(accepted: bytes) -> bytes:
+    """The codings of an Accept-Encoding that we could decode."""
+    codings = h.elements(accepted)
+    readable = [coding for coding in codings if is_decodable(coding.partition(b";")[0].strip())]
+    return accepted if readable == codings else b", ".join(readable) or b"identity"
+
+
+# Browsers have a handful of such values.
+_READABLE: Memo[bytes, bytes] = Memo(_readable, max_entries=256, max_key=256)
 
 
 def _wants_document(headers: HeaderPairs) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
-from portal_gateway.html.runs import compile_runs
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
 from portal_gateway.html.selectors import parse_selector
+from portal_gateway.html.skipping import prepare
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings.portals import InjectRule, PortalSettings
 
@@ -24,7 +24,7 @@ _BLOCK = re.compile(
 MAX_PATH = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: a key that costs nothing to hash
 class Placement:
     """One inject rule of one portal. `frame_origin` is where its iframe leads, None for a link."""
 
@@ -34,13 +34,14 @@ class Placement:
     frame_origin: str | None
     extend_csp: bool
     budget_s: float
+    frame_attributes: Mapping[str, str]
 
     @property
     def purpose(self) -> Purpose:
         return "link" if self.frame_origin is None else "embed"
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: a key that costs nothing to hash
+@dataclass(frozen=True, slots=True, eq=False)
 class PagePlacements:
     """The placements of one page, and their targets compiled for the scanner in the same order."""
 
@@ -59,7 +60,7 @@ class RuleSet:
                 pattern = re.compile("|".join(path_pattern(glob) for glob in rule.paths))
                 self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name])))
         if self._rules:
-            compile_runs()
+            prepare()
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
         self._cached = lru_cache(maxsize=2048)(self._find)
 
@@ -120,4 +121,5 @@ def _placement(name: str, portal: PortalSettings, rule: InjectRule, frame_origin
         frame_origin=frame_origin if is_frame else None,
         extend_csp=portal.csp == "extend",
         budget_s=portal.access.budget_ms / 1000,
+        frame_attributes=portal.frame.attributes(rule.label or portal.label, frame_origin, portal.referrer_policy),
     )

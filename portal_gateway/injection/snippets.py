@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 
-from cachetools import LRUCache
 from jinja2.sandbox import SandboxedEnvironment
 
 from portal_gateway.injection.rules import Placement
@@ -39,24 +39,21 @@ class Snippets:
         self._mount_path = mount_path
         self._script_path = script_path
         self._referrer_policies = dict(referrer_policies)
-        # Keyed by identity: placements live as long as the gateway. Root paths are few, unless the app is mounted
-        # under a path parameter.
-        self._rendered: LRUCache[tuple[int, str], bytes] = LRUCache(MAX_RENDERED)
+        # Root paths are few, unless the app is mounted under a path parameter.
+        self._rendered = lru_cache(maxsize=MAX_RENDERED)(self._unsigned)
 
     def decided(self, placement: Placement, root_path: str, signed: str | None = None) -> bytes:
         """The snippet for a user with access. `signed` is a signed link to put into the page itself."""
-        policy = self._referrer_policies[placement.portal]
-        key = (id(placement), root_path)
-        rendered = self._rendered.get(key) if signed is None else None
-        if rendered is not None:
-            return rendered
+        if signed is None:
+            return self._rendered(placement, root_path)
         urls = PortalUrls.under(root_path + self._mount_path, placement.portal)
-        if signed is not None:
-            # The link beside an iframe stays our own: a signed link may open only once.
-            urls = replace(urls, launch=signed) if placement.purpose == "link" else replace(urls, embed=signed)
-            return decided_snippet(placement, urls, policy)
-        rendered = self._rendered[key] = decided_snippet(placement, urls, policy)
-        return rendered
+        # The link beside an iframe stays our own: a signed link may open only once.
+        urls = replace(urls, launch=signed) if placement.purpose == "link" else replace(urls, embed=signed)
+        return decided_snippet(placement, urls, self._referrer_policies[placement.portal])
+
+    def _unsigned(self, placement: Placement, root_path: str) -> bytes:
+        urls = PortalUrls.under(root_path + self._mount_path, placement.portal)
+        return decided_snippet(placement, urls, self._referrer_policies[placement.portal])
 
     def loader(self, placement: Placement, root_path: str, nonce: str | None) -> bytes:
         """The snippet for everybody; `nonce` is the page's own, for pages that demand one."""
@@ -79,12 +76,9 @@ def decided_snippet(placement: Placement, urls: PortalUrls, referrer_policy: str
     frame: dict[str, str] = {
         "class": "portal-frame",
         "src": urls.embed,
-        "title": placement.label,
+        **placement.frame_attributes,
         "width": "100%",
         "height": "720",
-        "loading": "lazy",
-        "allow": "storage-access",
-        "referrerpolicy": referrer_policy,
         "data-portal": placement.portal,
     }
     open_link = {**_link_attributes(placement, urls.launch, referrer_policy), "class": "portal-frame-open"}
@@ -100,8 +94,9 @@ def loader_snippet(placement: Placement, mount: str, script_url: str, nonce: str
     element = "portal-link" if rule.as_ == "link" else "portal-frame"
     attributes = {
         "portal": placement.portal,
-        "label": placement.label,
+        "label": placement.label if element == "portal-link" else placement.frame_attributes["title"],
         "mount": mount,
+        **({"light": ""} if element == "portal-link" else {}),
         **({"replaces": ""} if rule.position.value == "replace" else {}),
         **rule.attributes,
     }

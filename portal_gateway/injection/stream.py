@@ -7,12 +7,17 @@ a decision, never longer than the budget.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
 from portal_gateway.html.codings import CodingError
 from portal_gateway.injection.conditional import LoaderTags
-from portal_gateway.injection.decide import PageDecider
+from portal_gateway.injection.decide import Outcome, PageDecider
+from portal_gateway.injection.filling import Result, empty_reason, results
 from portal_gateway.injection.plan import Plan, plan_injection
 from portal_gateway.injection.rewrite import Rewrite
 from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.whole import is_plain, whole_page
 from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Message, RawHeaders, Scope, Send
 
@@ -28,47 +33,51 @@ def announcing(send: Send, summary: str) -> Send:
     return relay
 
 
+@dataclass(frozen=True, slots=True)
+class Injector:
+    """What all responses of one gateway share. `own_origin` tells the origin of a request's page in the browser."""
+
+    decider: PageDecider
+    tags: LoaderTags
+    events: Events
+    own_origin: Callable[[Scope], str]
+    server_timing: bool
+
+
 class PageResponder:
-    """Wraps `send` for one request. Call `aclose` when the app has returned or failed."""
+    """Wraps `send` for one request. Unless it is `done` when the app has returned or failed, call `aclose`."""
+
+    _plan: Plan | None = None
+    _outcomes: list[Outcome] | None = None
+    _rewrite: Rewrite | None = None
+    # The app's head, from when it is known that the page is injected until the first bytes of its body.
+    _start: Message | None = None
+    #: Whether everything from now on passes.
+    done = False
 
     def __init__(
-        self,
-        scope: Scope,
-        send: Send,
-        page: PagePlacements,
-        decider: PageDecider,
-        tags: LoaderTags,
-        events: Events,
-        *,
-        own_origin: str,
-        revalidates: bool,
-        server_timing: bool,
+        self, injector: Injector, scope: Scope, send: Send, page: PagePlacements, *, revalidates: bool
     ) -> None:
-        """`own_origin` is the page's; `revalidates` says that the request carries a validator of ours."""
+        """`revalidates` says that the request carries a validator of ours."""
+        self._injector = injector
         self._scope = scope
         self._send = send
         self._page = page
-        self._decider = decider
-        self._tags = tags
-        self._events = events
-        self._own_origin = own_origin
         self._revalidates = revalidates
-        self._server_timing = server_timing
-        self._start: Message | None = None
-        self._rewrite: Rewrite | None = None
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            await self._on_start(message)
-        elif message["type"] == "http.response.body" and self._rewrite is not None:
-            last = not message.get("more_body", False)
-            await self._on_body(bytes(message.get("body", b"")), self._rewrite, last=last)
-        else:
+    def send(self, message: Message) -> Awaitable[None]:
+        """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
+        if self.done:
+            return self._send(message)
+        kind = message["type"]
+        if kind == "http.response.start":
+            return self._on_start(message)
+        if kind == "http.response.body" and self._plan is not None:
+            body, last = bytes(message.get("body", b"")), not message.get("more_body", False)
             if self._start is not None:
-                # A body sent in a way that the scope did not offer: servers want the head before it.
-                self._drop_rewrite()
-                await self._begin_original(self._take_start(), "opaque_body")
-            await self._send(message)
+                return self._on_first_body(self._take_start(), body, self._plan, last=last)
+            return self._on_body(body, last=last)
+        return self._on_other(message)
 
     async def aclose(self) -> None:
         """Stop waiting for decisions, and send a head that the app left without a body."""
@@ -76,80 +85,90 @@ class PageResponder:
         if self._start is not None:
             await self._begin_original(self._take_start(), "no_body")
 
-    async def _on_start(self, message: Message) -> None:
-        # Apps may reuse their list, or hand over a generator.
-        headers: RawHeaders = [(bytes(key), bytes(value)) for key, value in message.get("headers", ())]
-        message = {**message, "headers": headers}
-        plan = self._plan(message["status"], headers)
-        if isinstance(plan, str):
-            if self._revalidates and plan == "not_modified":
-                message["headers"] = self._tags.response_headers(headers)
-            await self._begin_original(message, plan)
-        elif self._scope["method"] == "HEAD":
-            self._events.not_injected("head")
-            await self._begin({**message, "headers": plan.headers}, "head")
-        else:
-            await self._prepare(message, plan)
-
-    async def _prepare(self, start: Message, plan: Plan) -> None:
+    def _on_start(self, message: Message) -> Awaitable[None]:
+        headers = message.get("headers", ())
+        if not isinstance(headers, list):  # perhaps a generator, which can be read once only
+            headers = list(headers)
+            message = {**message, "headers": headers}
         try:
-            outcomes = await self._decider.at_hand(self._scope, plan)
-            self._rewrite = Rewrite(self._scope, plan, self._page, self._decider, self._events, outcomes)
+            plan = plan_injection(message["status"], headers, self._page, self._own_origin)
+        except Exception as error:
+            plan = self._reason_for(error)
+        if not isinstance(plan, str):
+            return self._on_page(message, headers, plan)
+        if plan == "not_modified" and self._revalidates:
+            message = {**message, "headers": self._injector.tags.response_headers(headers)}
+        return self._begin_original(message, plan)
+
+    async def _on_page(self, message: Message, headers: RawHeaders, plan: Plan) -> None:
+        start: Message = {**message, "headers": [*headers]}  # apps may reuse their list
+        if self._scope["method"] == "HEAD":
+            self.done = True
+            self._injector.events.not_injected("head")
+            await self._send(self._head(start, plan, "head"))
+            return
+        try:
+            self._outcomes = self._injector.decider.at_hand(self._scope, plan)
+            if self._outcomes is None:
+                self._rewrite = self._new_rewrite(plan)  # which asks from now on
         except Exception as error:
             await self._begin_original(start, self._reason_for(error))
         else:
-            self._start = start
+            self._plan, self._start = plan, start
 
-    def _plan(self, status: int, headers: RawHeaders) -> Plan | str:
+    async def _on_first_body(self, start: Message, body: bytes, plan: Plan, *, last: bool) -> None:
+        """With luck the whole page, which goes out in one piece with its exact length."""
+        outcomes = self._outcomes
+        if not last or outcomes is None:
+            await self._send_first(start, body, plan, last=last)
+            return
         try:
-            return plan_injection(status, headers, self._page, self._tags, self._own_origin)
-        except Exception as error:
-            return self._reason_for(error)
-
-    def _reason_for(self, error: Exception) -> str:
-        """Why the page is left as it is after `error`. A fault of ours is logged; the page does not suffer."""
-        if isinstance(error, CodingError):
-            return "broken_coding"
-        self._events.failed(error, "injection")
-        return "internal_error"
-
-    async def _on_body(self, body: bytes, rewrite: Rewrite, *, last: bool) -> None:
-        if self._start is None:
-            async for chunk in rewrite.run(body, last=last):
-                await self._send_body(chunk, more=True)
-            if last:
-                await self._end(rewrite)
-        elif last and rewrite.ready:
-            await self._send_whole(self._take_start(), body, rewrite)
-        else:
-            await self._send_first(self._take_start(), body, rewrite, last=last)
-
-    async def _send_whole(self, start: Message, body: bytes, rewrite: Rewrite) -> None:
-        """The page in one piece, with its exact length."""
-        try:
-            if rewrite.is_simple(body):
-                page = rewrite.whole(body)
+            if is_plain(plan, body):
+                page, misses = whole_page(body, self._page, outcomes)
             else:
+                rewrite = self._new_rewrite(plan)
                 page = b"".join([chunk async for chunk in rewrite.run(body, last=True)])
+                outcomes, misses = rewrite.outcomes or outcomes, rewrite.misses()
         except Exception as error:
             await self._give_up(start, body, last=True, reason=self._reason_for(error))
             return
-        if rewrite.found_nothing:
-            await self._give_up(start, body, last=True, reason=rewrite.no_match_reason)
+        if all(misses):
+            await self._give_up(start, body, last=True, reason=misses[0])
             return
-        headers = [*rewrite.plan.headers, (b"content-length", b"%d" % len(page))]
-        await self._begin({**start, "headers": headers}, rewrite.passing_reason or "whole")
-        await self._end(rewrite, page)
+        self.done = True
+        length = (b"content-length", b"%d" % len(page))
+        await self._send(self._head(start, plan, empty_reason(outcomes) or "whole", length))
+        self._count(results(plan, outcomes, misses))
+        await self._send({"type": "http.response.body", "body": page, "more_body": False})
 
-    async def _send_first(self, start: Message, body: bytes, rewrite: Rewrite, *, last: bool) -> None:
+    async def _on_body(self, body: bytes, *, last: bool) -> None:
+        assert self._rewrite is not None
+        async for chunk in self._rewrite.run(body, last=last):
+            await self._send_body(chunk, more=True)
+        if last:
+            await self._end(self._rewrite)
+
+    def _on_other(self, message: Message) -> Awaitable[None]:
+        if self._start is None:
+            return self._send(message)
+        return self._on_opaque(message)
+
+    async def _on_opaque(self, message: Message) -> None:
+        # A body sent in a way that the scope did not offer: servers want the head before it.
+        self._drop_rewrite()
+        await self._begin_original(self._take_start(), "opaque_body")
+        await self._send(message)
+
+    async def _send_first(self, start: Message, body: bytes, plan: Plan, *, last: bool) -> None:
         """The head and the first piece of a page that is streamed, or that waits for a decision."""
-        chunks = rewrite.run(body, last=last)
         try:
+            rewrite = self._rewrite = self._rewrite or self._new_rewrite(plan)
+            chunks = rewrite.run(body, last=last)
             first = await anext(chunks, b"")
         except Exception as error:
             await self._give_up(start, body, last=last, reason=self._reason_for(error))
             return
-        await self._begin({**start, "headers": rewrite.plan.headers}, rewrite.passing_reason or "streamed")
+        await self._send(self._head(start, plan, rewrite.empty_reason or "streamed"))
         rewrite.commit()
         await self._send_body(first, more=True)
         async for chunk in chunks:
@@ -157,47 +176,70 @@ class PageResponder:
         if last:
             await self._end(rewrite)
 
+    async def _end(self, rewrite: Rewrite) -> None:
+        self._drop_rewrite()
+        self.done = True  # what an app still sends after the end is between it and the server
+        self._count(rewrite.results())
+        if not rewrite.is_broken:
+            await self._send_body(b"", more=False)
+        # Else it stays unfinished, at which the server breaks the connection: half a page must not look whole.
+
     async def _give_up(self, start: Message, body: bytes, *, last: bool, reason: str) -> None:
         """The app's own head and bytes, before anything else was sent; what follows passes untouched."""
         self._drop_rewrite()
         await self._begin_original(start, reason)
         await self._send_body(body, more=not last)
 
+    def _begin_original(self, start: Message, reason: str) -> Awaitable[None]:
+        self.done = True
+        self._injector.events.not_injected(reason)
+        if self._injector.server_timing:
+            start = {**start, "headers": [*start["headers"], _server_timing(reason)]}
+        return self._send(start)
+
+    def _head(self, start: Message, plan: Plan, summary: str, *more: tuple[bytes, bytes]) -> Message:
+        """The head in place of `start`, with `more` headers."""
+        headers = plan.head(start["headers"], self._injector.tags)
+        headers += more
+        if self._injector.server_timing:
+            headers.append(_server_timing(summary))
+        return {**start, "headers": headers}
+
+    async def _send_body(self, body: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    def _new_rewrite(self, plan: Plan) -> Rewrite:
+        injector = self._injector
+        args = (self._scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
+        return Rewrite(*args)
+
     def _drop_rewrite(self) -> None:
         if self._rewrite is not None:
             self._rewrite.cancel()
             self._rewrite = None
-
-    async def _begin_original(self, start: Message, reason: str) -> None:
-        self._events.not_injected(reason)
-        await self._begin(start, reason)
-
-    async def _begin(self, start: Message, summary: str) -> None:
-        if self._server_timing:
-            start = {**start, "headers": [*start["headers"], _server_timing(summary)]}
-        await self._send(start)
-
-    async def _end(self, rewrite: Rewrite, body: bytes = b"") -> None:
-        self._drop_rewrite()  # what an app still sends after the end is between it and the server
-        self._count(rewrite)
-        if not rewrite.is_broken:
-            await self._send_body(body, more=False)
-        # Else it stays unfinished, at which the server breaks the connection: half a page must not look whole.
-
-    async def _send_body(self, body: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     def _take_start(self) -> Message:
         start, self._start = self._start, None
         assert start is not None
         return start
 
-    def _count(self, rewrite: Rewrite) -> None:
-        for portal, mode, reason in rewrite.results():
+    def _own_origin(self) -> str:
+        return self._injector.own_origin(self._scope)
+
+    def _reason_for(self, error: Exception) -> str:
+        """Why the page is left as it is after `error`. A fault of ours is logged; the page does not suffer."""
+        if isinstance(error, CodingError):
+            return "broken_coding"
+        self._injector.events.failed(error, "injection")
+        return "internal_error"
+
+    def _count(self, found: Iterable[Result]) -> None:
+        events = self._injector.events
+        for portal, mode, reason in found:
             if reason:
-                self._events.placement_empty(portal, reason)
+                events.placement_empty(portal, reason)
             else:
-                self._events.injected(portal, mode)
+                events.injected(portal, mode)
 
 
 def _server_timing(summary: str) -> tuple[bytes, bytes]:

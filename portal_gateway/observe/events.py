@@ -17,10 +17,14 @@ Series = tuple[str, str, str]
 
 
 class Events:
-    """Counts what happened. `counts` maps (event, portal or mode, reason) to a number."""
+    """Counts what happened. `counts` maps (event, portal or mode, reason) to a number.
+
+    `conditions` are the alerts that have not been cleared, as (portal, condition).
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[Series] = Counter()
+        self.conditions: set[tuple[str, str]] = set()
 
     def injected(self, portal: str, mode: str) -> None:
         self.counts["injected", portal, mode] += 1
@@ -39,12 +43,45 @@ class Events:
         if access.verdict is Verdict.UNKNOWN:
             logger.warning("portal %s: no access decision (%s)", portal, access.reason)
 
+    def alerted(self, portal: str, condition: str) -> None:
+        """Something at the vendor that an operator has to look at; `providers.alerts` logs it."""
+        self.counts["vendor_alert", portal, condition] += 1
+        self.conditions.add((portal, condition))
+
+    def recovered(self, portal: str, condition: str) -> None:
+        """What `alerted` told of is over."""
+        self.conditions.discard((portal, condition))
+
+    def vendor_called(self, portal: str, outcome: str) -> None:
+        """One call to a vendor's API, answered ("answered") or not: then the code of the error."""
+        self.counts["vendor_call", portal, outcome] += 1
+
+    def store_failed(self, reason: str) -> None:
+        """The cache that replicas share was not there when it was needed; the store logs it."""
+        self.counts["store_failed", "", reason] += 1
+
+    def shared_level(self, portal: str, outcome: str) -> None:
+        """Another replica's answer was looked for: found ("hit") or why not."""
+        self.counts["shared_level", portal, outcome] += 1
+
     def minted(self, portal: str, purpose: str) -> None:
         self.counts["minted", portal, purpose] += 1
 
     def refused(self, portal: str, reason: str) -> None:
         """A portal route did not lead into the portal."""
         self.counts["refused", portal, reason] += 1
+
+    def hooked(self, portal: str, outcome: str) -> None:
+        """A portal's hook was called."""
+        self.counts["hook", portal, outcome] += 1
+
+    def joining(self, portal: str, outcome: str) -> None:
+        """Somebody asked for a link, was invited, joined, or was refused with a reason; `joining.audit` logs it."""
+        self.counts["joining", portal, outcome] += 1
+
+    def mailed(self, kind: str, outcome: str) -> None:
+        """A mail was queued or not, sent, deferred, undeliverable or has expired; the outbox logs what is amiss."""
+        self.counts["mail", kind, outcome] += 1
 
     def failed(self, error: BaseException, where: str, portal: str = "") -> None:
         """Our own code failed: logged with its traceback, never shown."""

@@ -5,7 +5,7 @@ None of them may be stored, and none says more about a failure than its GatewayE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,6 +20,7 @@ _COMMON = {
     "x-robots-tag": "noindex, nofollow",
 }
 DEFAULT_REFERRER_POLICY = "strict-origin"
+_NOWHERE = "'none'"
 
 
 class Answers:
@@ -39,15 +40,20 @@ class Answers:
         status: int = 200,
         frame_origin: str | None = None,
         referrer_policy: str = DEFAULT_REFERRER_POLICY,
+        form_targets: Sequence[str] = (),
         **values: Any,
     ) -> Response:
-        """An HTML page. `frame_origin` is where an iframe on it leads."""
+        """An HTML page. `frame_origin` is where an iframe on it leads, `form_targets` are where its forms may."""
         html = self._templates.get_template(template).render(
-            css_url=mount + self._assets.css_path, mount=mount, referrer_policy=referrer_policy, **values
+            css_url=mount + self._assets.css_path,
+            widget_url=mount + self._assets.widget_path,
+            mount=mount,
+            referrer_policy=referrer_policy,
+            **values,
         )
         headers = {
             **_COMMON,
-            "content-security-policy": page_policy(frame_origin),
+            "content-security-policy": page_policy(frame_origin, form_targets),
             "referrer-policy": referrer_policy,
         }
         return HTMLResponse(html, status, headers)
@@ -73,10 +79,13 @@ class Answers:
         return Response(status_code=303, headers=headers)
 
 
-def page_policy(frame_origin: str | None) -> str:
-    """The Content-Security-Policy of our own pages: own style sheet, no script, framed by our own site only."""
-    frames = f"frame-src 'self' {frame_origin}; " if frame_origin else ""
+def page_policy(frame_origin: str | None, form_targets: Sequence[str] = ()) -> str:
+    """The Content-Security-Policy of our own pages: own style sheet, framed by our own site only.
+
+    No script, except for the widget where there is an iframe.
+    """
+    frames = f"frame-src 'self' {frame_origin}; script-src 'self'; connect-src 'self'; " if frame_origin else ""
     return (
         f"default-src 'none'; style-src 'self'; img-src 'self'; {frames}"
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        f"base-uri 'none'; form-action {' '.join(form_targets) or _NOWHERE}; frame-ancestors 'self'"
     )

@@ -1,6 +1,7 @@
 """Static files of the gateway: read once, named by their content's hash, kept by browsers for good.
 
-`/-/widget.js` is the stable name for pages that include the widget by hand; it is revalidated.
+`/-/widget.js` is the stable name for pages that include the widget by hand, `/-/widget.d.ts` its declarations for
+TypeScript; both are revalidated.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 
 from starlette.responses import Response
@@ -16,19 +19,28 @@ from starlette.responses import Response
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.headers import HeaderPairs
 
-_TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+# TypeScript has no registered type, and ".ts" stands for a video in many lists.
+_TYPES = {
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "ts": "text/plain; charset=utf-8",
+}
 _REFUSED = re.compile(rb"q=0(\.0{0,3})?")  # RFC 9110 section 12.4.2
 _IMMUTABLE = "public, max-age=31536000, immutable"  # RFC 8246
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asset:
-    """One file with its gzip form, made once."""
+    """One file with its compressed forms, made once."""
 
     content: bytes
-    compressed: bytes
     media_type: str
     digest: str
+
+    @cached_property
+    def compressed(self) -> Mapping[bytes, bytes]:
+        """By content coding, the smallest first."""
+        return {**_brotli(self.content), b"gzip": gzip.compress(self.content, mtime=0)}
 
 
 class Assets:
@@ -39,35 +51,46 @@ class Assets:
         self.widget_version = widget.digest
         self.widget_path = f"/-/assets/widget.{widget.digest}.js"
         self.css_path = f"/-/assets/portal.{css.digest}.css"
-        self._by_path = {self.widget_path: widget, self.css_path: css}
-        self._widget = widget
+        self._immutable = {self.widget_path: widget, self.css_path: css}
+        self._revalidated = {"/-/widget.js": widget, "/-/widget.d.ts": _load("widget.d.ts")}
 
     def answer(self, path: str, request_headers: HeaderPairs) -> Response | None:
         """The response for a path below the mount path, or None if it is not an asset."""
-        if path == "/-/widget.js":
-            return _response(self._widget, request_headers, "no-cache")
-        asset = self._by_path.get(path)
-        return None if asset is None else _response(asset, request_headers, _IMMUTABLE)
+        if asset := self._immutable.get(path):
+            return _response(asset, request_headers, _IMMUTABLE)
+        if asset := self._revalidated.get(path):
+            return _response(asset, request_headers, "no-cache")
+        return None
 
 
 def _load(name: str) -> Asset:
     content = files("portal_gateway.portal").joinpath("static", name).read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:12]
-    return Asset(content, gzip.compress(content, mtime=0), _TYPES[name.rpartition(".")[2]], digest)
+    return Asset(content, _TYPES[name.rpartition(".")[2]], digest)
 
 
-def _accepts_gzip(request_headers: HeaderPairs) -> bool:
+def _brotli(content: bytes) -> dict[bytes, bytes]:
+    try:
+        import brotli
+    except ImportError:
+        return {}
+    return {b"br": brotli.compress(content, mode=brotli.MODE_TEXT)}
+
+
+def _accepted(request_headers: HeaderPairs) -> set[bytes]:
+    """The content codings that the client names and does not refuse."""
+    codings = set()
     for token in h.tokens(request_headers, b"accept-encoding"):
         coding, _, weight = token.partition(b";")
-        if coding.strip() == b"gzip":
-            return _REFUSED.fullmatch(weight.strip()) is None
-    return False
+        if _REFUSED.fullmatch(weight.strip()) is None:
+            codings.add(coding.strip())
+    return codings
 
 
 def _response(asset: Asset, request_headers: HeaderPairs, cache_control: str) -> Response:
     headers = {
         "cache-control": cache_control,
-        # Weak, since the gzip form has it too (RFC 9110 section 8.8.3.3).
+        # Weak, since all forms have it (RFC 9110 section 8.8.3.3).
         "etag": f'W/"{asset.digest}"',
         "vary": "Accept-Encoding",
         "x-content-type-options": "nosniff",
@@ -75,6 +98,8 @@ def _response(asset: Asset, request_headers: HeaderPairs, cache_control: str) ->
     }
     if f'"{asset.digest}"'.encode() in (h.first(request_headers, b"if-none-match") or b""):
         return Response(status_code=304, headers=headers)
-    if _accepts_gzip(request_headers):
-        return Response(asset.compressed, headers={**headers, "content-encoding": "gzip"})
+    accepted = _accepted(request_headers)
+    for coding, compressed in asset.compressed.items():
+        if coding in accepted:
+            return Response(compressed, headers={**headers, "content-encoding": coding.decode()})
     return Response(asset.content, headers=headers)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Awaitable, Callable
-from hmac import compare_digest
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -23,18 +21,22 @@ from portal_gateway.errors import (
     VendorBusy,
 )
 from portal_gateway.identity.chain import IdentityChain
+from portal_gateway.joining.composition import Joining
 from portal_gateway.models import Access, Choice, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.assets import Assets
+from portal_gateway.portal.doors import Doors
+from portal_gateway.portal.hooks import Hooks
 from portal_gateway.portal.texts import Text, text_for
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings import Settings
+from portal_gateway.store.base import Store
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Receive, Scope, Send
 from portal_gateway.wire.requests import is_navigation, mint_refusal, own_target
+from portal_gateway.wire.trust import TrustedPeers
 
-_MAX_FORGET_BYTES = 4096
 _TAB = (b"document",)
 _FRAME = (b"iframe", b"frame", b"document")
 
@@ -43,17 +45,28 @@ class PortalRoutes:
     """Answers every request under the mount path; nothing below it reaches the host app."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, identities: IdentityChain, assets: Assets, events: Events
+        self,
+        settings: Settings,
+        directory: Directory,
+        identities: IdentityChain,
+        assets: Assets,
+        store: Store,
+        events: Events,
+        trusted: TrustedPeers,
+        joining: Joining | None = None,
     ) -> None:
         self._mount_path = settings.mount_path
         self._login_url = settings.login_url
         self._public_url = settings.public_url
-        self._forget_secret = settings.forget.secret if settings.forget else None
         self._directory = directory
         self._identities = identities
         self._assets = assets
         self._events = events
         self._answers = Answers(assets)
+        self._hooks = Hooks(settings, directory, store, events)
+        self._doors = None
+        if joining is not None:
+            self._doors = Doors(joining, self._answers, trusted, self._require_user, settings.public_url or "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer a request for `path`, which is what follows the mount path, with its leading slash."""
@@ -67,9 +80,19 @@ class PortalRoutes:
             response = self._refusal(request, GatewayError("internal error"))
         await response(scope, receive, send)
 
+    def close(self) -> None:
+        """Do at once what a hook has put off."""
+        self._hooks.close()
+
     async def _route(self, request: Request, path: str) -> Response:
         if path == "/-/forget":
-            return await self._forget(request)
+            return await self._hooks.forget(request)
+        if path.startswith("/-/hooks/"):
+            return await self._hooks.event(request, path.removeprefix("/-/hooks/"))
+        if self._doors is not None:
+            answer = await self._doors.answer(request, self._mount(request), path)
+            if answer is not None:
+                return answer
         if request.method not in ("GET", "HEAD"):
             return self._answers.problem(405, "method_not_allowed", "Use GET", {"allow": "GET, HEAD"})
         asset = self._assets.answer(path, request.scope["headers"])
@@ -78,14 +101,14 @@ class PortalRoutes:
         if path == "/":
             return await self._picker(request)
         name, _, action = path[1:].partition("/")
-        answer = self._actions.get(action)
+        action_answer = self._actions.get(action)
         portal = self._directory.find(name)
-        if answer is None:
+        if action_answer is None:
             raise UnknownPortal("there is no such page")
         if action == "" and not path.endswith("/"):
             query = f"?{request.url.query}" if request.url.query else ""
             return self._answers.redirect(f"{self._mount(request)}/{name}/{query}")
-        return await answer(self, request, portal)
+        return await action_answer(self, request, portal)
 
     async def _picker(self, request: Request) -> Response:
         user = await self._require_user(request)
@@ -114,6 +137,7 @@ class PortalRoutes:
             referrer_policy=portal.referrer_policy,
             portal=portal,
             query=query,
+            project=chosen if choices else None,
             choices=choices,
         )
 
@@ -159,7 +183,7 @@ class PortalRoutes:
             answer["access"] = _ACCESS[decision.access.verdict]
             answer["expires_in"] = int(decision.expires_in_s)
             if decision.access.granted:
-                answer.update(launch_url=f"{base}/launch", embed_url=f"{base}/embed")
+                answer.update(launch_url=f"{base}/launch", embed_url=f"{base}/embed", frame=_frame(portal))
         return self._answers.json(answer)
 
     _actions: dict[str, Callable[[PortalRoutes, Request, Portal], Awaitable[Response]]] = {  # noqa: RUF012
@@ -168,25 +192,6 @@ class PortalRoutes:
         "embed": _embed,
         "access": _access,
     }
-
-    async def _forget(self, request: Request) -> Response:
-        if self._forget_secret is None:
-            raise UnknownPortal("there is no such page")
-        if request.method != "POST":
-            return self._answers.problem(405, "method_not_allowed", "Use POST", {"allow": "POST"})
-        expected = b"Bearer " + self._forget_secret.reveal_bytes()
-        given = h.first(request.scope["headers"], b"authorization") or b""
-        if not compare_digest(given, expected):
-            challenge = {"www-authenticate": "Bearer"}
-            return self._answers.problem(401, "wrong_secret", "Bearer secret missing or wrong", challenge)
-        try:
-            body = json.loads(await _read(request, _MAX_FORGET_BYTES))
-            name, user_id = body["portal"], body["user_id"]
-            if not isinstance(name, str) or not isinstance(user_id, str):
-                raise TypeError
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return self._answers.problem(400, "bad_request", 'The body must be {"portal": "...", "user_id": "..."}')
-        return self._answers.json({"forgotten": self._directory.forget(self._directory.find(name), user_id)})
 
     async def _require_user(self, request: Request) -> EndUser:
         user = await self._identities.identify(request.scope)
@@ -235,6 +240,12 @@ _REFUSALS = {
 }
 
 
+def _frame(portal: Portal) -> dict[str, object]:
+    """What `<portal-frame>` needs to know."""
+    frame = portal.frame
+    return {"attributes": portal.frame_attributes, "timeout_s": frame.timeout_s, "renew_s": frame.renew_s}
+
+
 def _root_path(request: Request) -> str:
     return str(request.scope.get("root_path", "")).rstrip("/")
 
@@ -248,13 +259,3 @@ def _retry_after(error: GatewayError) -> dict[str, str]:
     if isinstance(error, VendorBusy) and error.retry_after_s is not None:
         return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
     return {}
-
-
-async def _read(request: Request, max_bytes: int) -> bytes:
-    """The body. Raises ValueError if it is longer than `max_bytes`."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise ValueError("body too long")
-    return body

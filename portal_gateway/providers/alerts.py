@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+
+from portal_gateway.observe.events import Events
 
 logger = logging.getLogger("portal_gateway.vendor")
 
 
 class Alerts:
-    """The alerts of one portal. `counts` maps the slug of a condition to how often it was met."""
+    """The alerts of one portal."""
 
-    def __init__(self, portal: str) -> None:
-        self.counts: Counter[str] = Counter()
+    def __init__(self, portal: str, events: Events) -> None:
         self._portal = portal
+        self._events = events
         self._raised: set[str] = set()
 
     def raised(self, slug: str, message: str, level: int = logging.WARNING) -> None:
         """Count it, and log `message` unless the condition has lasted since it was last logged."""
-        self.counts[slug] += 1
+        self._events.alerted(self._portal, slug)
         if slug not in self._raised:
             self._raised.add(slug)
             logger.log(level, "portal %s: %s", self._portal, message)
 
     def cleared(self, slug: str) -> None:
         """The condition is over; the next time is logged again."""
-        self._raised.discard(slug)
+        if slug in self._raised:
+            self._raised.discard(slug)
+            self._events.recovered(self._portal, slug)
+
+    def called(self, outcome: str) -> None:
+        """Count one call: "answered", or the code of the error."""
+        self._events.vendor_called(self._portal, outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from portal_gateway.errors import VendorError
+from portal_gateway.errors import VendorError, VendorUnreadable
 from portal_gateway.providers.client import VendorAnswer
 
 
@@ -18,13 +18,13 @@ def json_value(text: str) -> Any:
 
 
 def json_body(answer: VendorAnswer) -> Any:
-    """The JSON value of a 200 answer. Raises VendorError, also for any other status."""
+    """The JSON value of a 200 answer. Raises VendorUnreadable, and VendorError for any other status."""
     if answer.status != 200:
         raise VendorError(f"the vendor answered with status {answer.status}")
     try:
         return json_value(answer.body.decode("utf-8-sig"))
     except ValueError:
-        raise VendorError("the vendor's answer is not JSON") from None
+        raise VendorUnreadable("the vendor's answer is not JSON") from None
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ Purpose = Literal["link", "embed"]
 class Provider(Protocol):
     """The code that speaks to one vendor on behalf of one configured portal.
 
-    A provider does not cache decisions and does not retry a mint. Everything it raises is a GatewayError.
+    A provider does not cache decisions and does not repeat a mint that may have happened. Everything it raises is a
+    GatewayError. How long a call may wait for its turn is told by `urgency.urgency`.
     """
 
     @property

@@ -22,8 +22,9 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from portal_gateway._version import __version__
-from portal_gateway.errors import VendorBusy, VendorError, VendorRefusedUs, VendorUnavailable
+from portal_gateway.errors import VendorBusy, VendorError, VendorRefusedUs, VendorUnavailable, VendorUnreadable
 from portal_gateway.providers.alerts import Alerts
+from portal_gateway.providers.refusals import Refusals
 from portal_gateway.providers.retry_after import retry_after_s
 
 CONNECT_TIMEOUT_S = 3.0
@@ -58,6 +59,7 @@ class VendorClient:
         """`credentials` are headers sent with every call; `clock` tells epoch seconds."""
         self._base_url = base_url
         self._alerts = alerts
+        self._refusals = Refusals(alerts)
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._clock = clock
@@ -84,11 +86,18 @@ class VendorClient:
 
         Raises VendorUnavailable, VendorRefusedUs (401), VendorBusy (429), VendorError.
         """
+        request = self._request(method, path, params, headers, json)
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(self._request(method, path, params, headers, json))
+                answer = await self._exchange(request)
         except TimeoutError:
+            self._alerts.called(VendorUnavailable.code)
             raise VendorUnavailable(f"the vendor did not answer within {self._timeout_s:g} s") from None
+        except VendorError as error:
+            self._alerts.called(error.code)
+            raise
+        self._alerts.called("answered")
+        return answer
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -132,7 +141,8 @@ class VendorClient:
         except httpx.LocalProtocolError:
             raise VendorError(_UNSENDABLE) from None
         except httpx.TransportError as error:
-            raise VendorUnavailable(f"the vendor cannot be reached ({type(error).__name__})") from None
+            sent = not isinstance(error, _NEVER_SENT)
+            raise VendorUnavailable(f"the vendor cannot be reached ({type(error).__name__})", sent=sent) from None
 
     def _opened(self) -> httpx.AsyncHTTPTransport:
         if self._transport is None:
@@ -156,18 +166,21 @@ class VendorClient:
         if status >= 500:
             raise VendorUnavailable(f"the vendor has trouble of its own ({status})")
         self._alerts.cleared("vendor_refused_us")
+        self._refusals.saw(status)
 
     async def _read(self, response: httpx.Response) -> VendorAnswer:
         # A coding we did not ask for could unpack to a thousand times its size.
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            raise VendorError("the vendor's answer has a content coding that was not asked for")
+            raise VendorUnreadable("the vendor's answer has a content coding that was not asked for")
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > self._max_bytes:
-                raise VendorError(f"the vendor's answer is larger than {self._max_bytes} bytes")
+                raise VendorUnreadable(f"the vendor's answer is larger than {self._max_bytes} bytes")
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         return VendorAnswer(response.status_code, content_type, bytes(body), dict(response.headers))
 
 
+# No connection, so no call: a broken one that was kept alive is another matter.
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _UNSENDABLE = "the vendor cannot be asked: the token or the user's id has characters that HTTP does not allow"

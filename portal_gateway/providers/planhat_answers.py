@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from portal_gateway.errors import AccessDenied, VendorError
+from portal_gateway.errors import AccessDenied, VendorUnreadable
 from portal_gateway.providers.answers import json_value
 from portal_gateway.providers.mailbox import folded
 from portal_gateway.wire.urls import origin_of
@@ -97,7 +97,7 @@ def end_user_id(rows: Any, mailbox: str, company_id: str | None) -> str:
 
     The address is compared here again: a filter that is ignored lists everybody. Nor is it unique: a person can
     be an end user of several companies. Then the company decides, and never the order.
-    Raises AccessDenied if nobody or more than one is left, VendorError for rows of another shape.
+    Raises AccessDenied if nobody or more than one is left, VendorUnreadable for rows of another shape.
     """
     matches = [row for row in _rows(rows) if _is_current(row) and folded(row["email"]) == mailbox]
     if len(matches) > 1:
@@ -108,7 +108,7 @@ def end_user_id(rows: Any, mailbox: str, company_id: str | None) -> str:
         raise AccessDenied("the portal does not know this user", "unknown_end_user")
     found = matches[0].get("_id")
     if not isinstance(found, str) or not found.strip():
-        raise VendorError("an end user in the vendor's answer has no id")
+        raise VendorUnreadable("an end user in the vendor's answer has no id")
     return found
 
 
@@ -118,5 +118,5 @@ def _is_current(row: dict[str, Any]) -> bool:
 
 def _rows(value: Any) -> Iterable[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise VendorError("the vendor's list of end users has an unknown form")
+        raise VendorUnreadable("the vendor's list of end users has an unknown form")
     return value

@@ -16,14 +16,20 @@ from dataclasses import dataclass
 
 from portal_gateway.errors import AccessDenied, ChoiceNeeded, IncompleteIdentity
 from portal_gateway.models import Access, Choice, EndUser
+from portal_gateway.observe.events import Events
+from portal_gateway.providers.admission import Admission
 from portal_gateway.providers.alerts import Alerts
 from portal_gateway.providers.base import Purpose
 from portal_gateway.providers.client import VendorClient
+from portal_gateway.providers.guard import Guard
 from portal_gateway.providers.mailbox import domain_allowed, mailbox_of
+from portal_gateway.providers.rocketlane_admission import RocketlaneAdmission, jwt_refusal
 from portal_gateway.providers.rocketlane_projects import ProjectReader
 from portal_gateway.providers.rocketlane_shapes import Project
 from portal_gateway.providers.signing import TokenSigner
+from portal_gateway.settings.joining import JoinSettings
 from portal_gateway.settings.portals import RocketlanePortal
+from portal_gateway.store.base import Store
 from portal_gateway.wire.urls import origin_of
 
 # A page of 100 projects with large teams; a page is parsed in one go.
@@ -42,7 +48,7 @@ class Person:
     company_id: int
 
 
-def refusal(project: Project | None, person: Person, invite_if_absent: bool) -> str | None:
+def refusal(project: Project | None, person: Person, settings: RocketlanePortal) -> str | None:
     """Why `project` is not open to `person`, as a slug; None if it is open."""
     if project is None:
         return "no_project"
@@ -52,9 +58,7 @@ def refusal(project: Project | None, person: Person, invite_if_absent: bool) -> 
         return "project_archived"
     if is_member(project, person):
         return None
-    if not invite_if_absent:
-        return "not_a_member"
-    return None if person.email_verified else "email_not_verified"
+    return jwt_refusal(settings, person.email, person.email_verified, project)
 
 
 def is_member(project: Project, person: Person) -> bool:
@@ -66,23 +70,52 @@ class RocketlaneProvider:
 
     embeds = True
 
-    def __init__(self, name: str, settings: RocketlanePortal, clock: Callable[[], float] = time.time) -> None:
-        self.alerts = Alerts(name)
+    def __init__(
+        self,
+        name: str,
+        settings: RocketlanePortal,
+        clock: Callable[[], float] = time.time,
+        *,
+        store: Store | None = None,
+        events: Events | None = None,
+    ) -> None:
+        alerts = Alerts(name, events or Events())
         self.frame_origin = origin_of(settings.portal_url) or ""
         self._settings = settings
         self._signer = TokenSigner(settings.signing, clock)
         self._client = VendorClient(
             settings.api_url,
             {"api-key": settings.api_key.reveal()},
-            self.alerts,
+            alerts,
             timeout_s=settings.timeout_s,
             max_bytes=MAX_ANSWER_BYTES,
         )
-        self._projects = ProjectReader(self._client, self.alerts)
+        self._guard = Guard(
+            name,
+            alerts,
+            timeout_s=settings.timeout_s,
+            per_minute=settings.limits.per_minute,
+            lists_per_minute=settings.limits.lists_per_minute,
+            store=store,
+        )
+        self._projects = ProjectReader(self._client, self._guard, alerts)
+
+    def admission(self, join: JoinSettings) -> Admission:
+        """How people are let in who are not yet in."""
+        return RocketlaneAdmission(
+            self._settings,
+            join,
+            projects=self._projects,
+            open_projects=lambda user: self._open_projects(self._person(user)),
+            link=self._link,
+            client=self._client,
+            guard=self._guard,
+        )
 
     def subject(self, user: EndUser) -> str:
         person = self._person(user)
-        invitable = self._settings.invite_if_absent and person.email_verified
+        join = self._settings.join
+        invitable = person.email_verified and (self._settings.invite_if_absent or (join is not None and join.jwt))
         return f"{person.mailbox}|{person.company_id}" + ("|invitable" if invitable else "")
 
     async def check_access(self, user: EndUser) -> Access:
@@ -98,21 +131,26 @@ class RocketlaneProvider:
     async def mint(self, user: EndUser, purpose: Purpose, choice: str | None = None) -> str:
         person = self._person(user)
         project = await self._projects.read(await self._chosen(person, choice))
-        reason = refusal(project, person, self._settings.invite_if_absent)
+        reason = refusal(project, person, self._settings)
         if project is None or reason is not None:
             self._projects.forget(person.company_id)
             raise AccessDenied("the portal is not open to this user", reason or "no_project")
-        # The vendor's own spelling of a member's address: whether it minds the case is not documented.
-        email = (project.customers or {}).get(person.mailbox, person.email)
-        token = self._signer.token(email, project.id, invite_if_absent=not is_member(project, person))
-        return f"{self._settings.portal_url}/cp/embed?token={token}"
+        return self._link(project, person.mailbox, person.email)
 
     def forget(self) -> None:
         self._projects.forget_all()
 
     async def aclose(self) -> None:
         await self._projects.aclose()
+        await self._guard.aclose()
         await self._client.aclose()
+
+    def _link(self, project: Project, mailbox: str, email: str) -> str:
+        # The vendor's own spelling of a member's address: whether it minds the case is not documented.
+        customers = project.customers or {}
+        absent = mailbox not in customers
+        token = self._signer.token(customers.get(mailbox, email), project.id, invite_if_absent=absent)
+        return f"{self._settings.portal_url}/cp/embed?token={token}"
 
     def _person(self, user: EndUser) -> Person:
         company_id = self._settings.project.company_id.render(user).strip()
@@ -128,7 +166,7 @@ class RocketlaneProvider:
             projects = (await self._projects.read(self._settings.project.id),)
         else:
             projects = await self._projects.of_company(person.company_id)
-        reasons = [refusal(project, person, self._settings.invite_if_absent) for project in projects]
+        reasons = [refusal(project, person, self._settings) for project in projects]
         opened = [p for p, reason in zip(projects, reasons, strict=True) if p is not None and reason is None]
         if not opened:
             reason = next(filter(None, reasons), "no_project")

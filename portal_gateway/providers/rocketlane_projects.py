@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from cachetools import TTLCache
@@ -13,7 +15,9 @@ from portal_gateway.errors import VendorError
 from portal_gateway.providers.alerts import Alerts
 from portal_gateway.providers.answers import json_body
 from portal_gateway.providers.client import VendorClient
+from portal_gateway.providers.guard import Guard, Kind
 from portal_gateway.providers.rocketlane_shapes import Page, Project, page_of, project_of
+from portal_gateway.providers.urgency import Urgency, urgency
 
 LIST_TTL_S = 120.0
 MAX_COMPANIES = 10_000
@@ -25,37 +29,41 @@ MAX_SINGLE_READS = 50
 ProjectsTask: TypeAlias = "asyncio.Task[tuple[Project, ...]]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A list that was read, or is being read for somebody who is so urgent."""
+
+    task: ProjectsTask
+    urgency: Urgency
+
+    def serves(self, asking: Urgency) -> bool:
+        return self.task.done() or self.urgency <= asking
+
+
 class ProjectReader:
     """Projects as the API tells them now (`read`) or told them lately (`of_company`)."""
 
-    def __init__(self, client: VendorClient, alerts: Alerts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: VendorClient, guard: Guard, alerts: Alerts, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
+        self._guard = guard
         self._alerts = alerts
-        # Whoever asks while a list is being read waits for that one; the task is nobody's own, so that a waiter
-        # who leaves does not end it for the others.
-        self._lists: TTLCache[int, ProjectsTask] = TTLCache(MAX_COMPANIES, LIST_TTL_S, clock)
+        # Whoever asks while a list is being read waits for that one, unless that one waits behind others for its turn;
+        # the task is nobody's own, so that a waiter who leaves does not end it for the others.
+        self._lists: TTLCache[int, _Reading] = TTLCache(MAX_COMPANIES, LIST_TTL_S, clock)
         self._reading: set[ProjectsTask] = set()
 
     async def read(self, project_id: int) -> Project | None:
         """The project, or None if there is none. Raises VendorError."""
-        answer = await self._client.request("GET", f"/projects/{project_id}")
-        if answer.status == 404:
-            return None
-        project = project_of(json_body(answer))
-        if project.id != project_id:
-            raise VendorError("the vendor answered with another project than was asked for")
-        if project.customers is None:
-            raise VendorError("the vendor does not tell who the project's customers are")
-        return project
+        return await self._guard.run(lambda: self._read(project_id))
 
     async def of_company(self, company_id: int) -> tuple[Project, ...]:
         """The company's projects that are not archived, by name: all, or VendorError."""
-        task = self._lists.get(company_id)
-        if task is None:
-            task = self._lists[company_id] = asyncio.create_task(self._list(company_id))
-            self._reading.add(task)
-            task.add_done_callback(lambda done: self._settle(company_id, done))
-        return await asyncio.shield(task)
+        reading = self._lists.get(company_id)
+        if reading is None or not reading.serves(urgency.get()):
+            reading = self._lists[company_id] = self._begun(company_id)
+        return await asyncio.shield(reading.task)
 
     def forget(self, company_id: int) -> None:
         """Read the company's list again next time."""
@@ -72,18 +80,36 @@ class ProjectReader:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
 
+    def _begun(self, company_id: int) -> _Reading:
+        task = asyncio.create_task(self._list(company_id))
+        self._reading.add(task)
+        task.add_done_callback(lambda done: self._settle(company_id, done))
+        return _Reading(task, urgency.get())
+
     def _settle(self, company_id: int, task: ProjectsTask) -> None:
         self._reading.discard(task)
         failed = task.cancelled() or task.exception() is not None
-        if failed and self._lists.get(company_id) is task:
+        reading = self._lists.get(company_id)
+        if failed and reading is not None and reading.task is task:
             self.forget(company_id)
+
+    async def _read(self, project_id: int) -> Project | None:
+        answer = await self._client.request("GET", f"/projects/{project_id}")
+        if answer.status == 404:
+            return None
+        project = project_of(json_body(answer))
+        if project.id != project_id:
+            raise VendorError("the vendor answered with another project than was asked for")
+        if project.customers is None:
+            raise VendorError("the vendor does not tell who the project's customers are")
+        return project
 
     async def _list(self, company_id: int) -> tuple[Project, ...]:
         own: dict[int, Project] = {}
         tokens: set[str] = set()
         token: str | None = None
         for _ in range(MAX_PAGES):
-            page = await self._page(company_id, token)
+            page = await self._guard.run(partial(self._page, company_id, token), Kind.LIST)
             own |= {p.id: p for p in self._of_this_company(page, company_id) if not p.archived}
             token = page.next_token
             if token is None:

@@ -1,4 +1,4 @@
-"""Rocketlane's answers about projects, as its OpenAPI describes them; another shape is a VendorError. Pure."""
+"""Rocketlane's answers about projects, as its OpenAPI describes them; another shape is VendorUnreadable. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portal_gateway.errors import VendorError
+from portal_gateway.errors import VendorUnreadable
 from portal_gateway.providers.mailbox import folded
 
 
@@ -16,6 +16,7 @@ class Project:
 
     `company_id` is None for a project without a customer. `customers` maps the compared form of each
     customer's e-mail address to the vendor's spelling; None where the answer does not tell, as a list's may.
+    `company_url` is the customer's web site as somebody filled it in.
     """
 
     id: int
@@ -23,6 +24,7 @@ class Project:
     company_id: int | None
     archived: bool
     customers: Mapping[str, str] | None
+    company_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def page_of(value: Any) -> Page:
         return Page(projects, None)
     token = _text(pagination.get("nextPageToken"), "nextPageToken")
     if not token:
-        raise VendorError("the vendor's list has more pages but does not say where")
+        raise VendorUnreadable("the vendor's list has more pages but does not say where")
     return Page(projects, token)
 
 
@@ -56,11 +58,17 @@ def project_of(value: Any) -> Project:
         company_id=None if customer is None else _company_id(_object(customer, "customer")),
         archived=_bool(project.get("archived"), "archived"),
         customers=None if team is None else _customers(_object(team, "teamMembers")),
+        company_url="" if customer is None else _company_url(customer),
     )
 
 
 def _company_id(customer: dict[str, Any]) -> int:
     return _id(customer.get("companyId"), "companyId")
+
+
+def _company_url(customer: dict[str, Any]) -> str:
+    url = customer.get("companyUrl")
+    return url if isinstance(url, str) else ""
 
 
 def _customers(team: dict[str, Any]) -> dict[str, str]:
@@ -107,5 +115,5 @@ def _id(value: Any, name: str) -> int:
     return value
 
 
-def _misshapen(name: str) -> VendorError:
-    return VendorError(f"the vendor's answer has no usable {name}")
+def _misshapen(name: str) -> VendorUnreadable:
+    return VendorUnreadable(f"the vendor's answer has no usable {name}")

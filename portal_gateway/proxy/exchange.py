@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 
+from portal_gateway.http11.framing import Framing
 from portal_gateway.proxy.connection import UpstreamConnection
-from portal_gateway.proxy.framing import Framing
 from portal_gateway.proxy.headers import MalformedRequest, UpstreamRequest, response_headers
 from portal_gateway.wire.asgi import Receive, Send
 

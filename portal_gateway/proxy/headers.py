@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from portal_gateway.errors import GatewayError
-from portal_gateway.proxy.framing import Framing, FramingError, request_framing
+from portal_gateway.http11.framing import Framing, FramingError, request_framing
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.headers import HeaderPairs, first, tokens, values
 from portal_gateway.wire.trust import TrustedPeers

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from portal_gateway.proxy.framing import Framing, FramingError, keeps_alive, response_framing
+from portal_gateway.http11.framing import Framing, FramingError, keeps_alive, response_framing
 from portal_gateway.wire.asgi import RawHeaders
 
 _DECIDE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})

@@ -28,13 +28,15 @@ SESSION_COOKIE = "coldchain_session"
 class HostApp:
     """Pages and the sign-in of the demo app."""
 
-    def __init__(self, people: Sequence[Person]) -> None:
+    def __init__(self, people: Sequence[Person], mail_url: str | None) -> None:
         self._people = {person.id: person for person in people}
+        self._mail_url = mail_url
 
     async def login_page(self, request: Request) -> Response:
         context = {
             "people": list(self._people.values()),
             "next": _local_path(request.query_params.get("next")),
+            "mail_url": self._mail_url,
         }
         return templates.TemplateResponse(request, "coldchain/login.html", context)
 
@@ -44,7 +46,8 @@ class HostApp:
         if person is None:
             return RedirectResponse("/login", 303)
         request.session.clear()
-        request.session.update(user_id=person.id, email=person.email, name=person.name, company_id=person.company_id)
+        known = {key: getattr(person, key) for key in ("email", "name", "role", "company_id")}
+        request.session.update(user_id=person.id, email_verified=True, **known)
         return RedirectResponse(_local_path(form.get("next", [""])[0]), 303)
 
     async def logout(self, request: Request) -> Response:
@@ -86,12 +89,15 @@ class HostApp:
         person = self._signed_in(request)
         if person is None:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
-        return templates.TemplateResponse(request, f"coldchain/{name}", {"person": person, **context})
+        context |= {"person": person, "mail_url": self._mail_url}
+        return templates.TemplateResponse(request, f"coldchain/{name}", context)
 
 
-def create_host_app(people: Sequence[Person] = PEOPLE, *, session_secret: str | None = None) -> Starlette:
-    """The demo app; without `session_secret` a restart signs everybody out."""
-    app = HostApp(people)
+def create_host_app(
+    people: Sequence[Person] = PEOPLE, *, session_secret: str | None = None, mail_url: str | None = None
+) -> Starlette:
+    """The demo app; without `session_secret` a restart signs everybody out. `mail_url` is where mails are shown."""
+    app = HostApp(people, mail_url)
     return Starlette(
         routes=[
             Route("/login", app.login_page),

@@ -41,18 +41,25 @@ async def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
     Raises AddressTaken at once when it is, RuntimeError when the app's lifespan start-up fails.
     """
     with listen(host, port) as listener:
-        server = _Server(_config(app))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        ready = asyncio.create_task(server.ready.wait())
-        try:
-            await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
-            if serving.done():
-                await serving
+        async with serving(app, listener):
             yield base_url(listener)
-        finally:
-            ready.cancel()
-            server.should_exit = True
-            await serving
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve `app` on a socket that listens already. Raises RuntimeError when the app's lifespan start-up fails."""
+    server = _Server(_config(app))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    ready = asyncio.create_task(server.ready.wait())
+    try:
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        yield
+    finally:
+        ready.cancel()
+        server.should_exit = True
+        await task
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:

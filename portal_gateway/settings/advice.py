@@ -30,3 +30,8 @@ def advice(settings: Settings) -> Iterator[Problem]:
                 f"portals.{name}.allowed_domains",
                 "empty with invite_if_absent: anyone of the company becomes a member of its project",
             )
+    if settings.joins and settings.cache is None:
+        yield Problem("cache", "not set: links that have been mailed die with the process, a restart included")
+    for name, join in settings.joins.items():
+        if join.anyone:
+            yield Problem(f"portals.{name}.join.anyone", "whoever has a shared link of this portal gets in")

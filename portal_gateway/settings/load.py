@@ -14,12 +14,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from portal_gateway.errors import Problem, SettingsError
+from portal_gateway.settings.contradictions import Location, contradictions
 from portal_gateway.settings.schema import Settings
 from portal_gateway.settings.yaml_source import YamlDocument
 
 _MAX_BYTES = 1024 * 1024
-
-Location = tuple[str | int, ...]
 
 
 def load_settings(
@@ -76,7 +75,7 @@ def _validate(
     if values is None:
         values = {}
     problems = [Problem(_dotted(path), "written twice; keep one", line) for path, line in duplicates]
-    found: list[tuple[Location, str]] = list(_contradictions(values))
+    found: list[tuple[Location, str]] = list(contradictions(values))
     settings = None
     try:
         settings = Settings.model_validate(values, context=context)
@@ -90,19 +89,6 @@ def _validate(
         # A union reports the same mistake once per member.
         raise SettingsError(sorted(dict.fromkeys(problems), key=lambda p: p.line or 0), source)
     return settings
-
-
-def _contradictions(values: Any) -> Iterable[tuple[Location, str]]:
-    """What no single key can tell. Works on the raw values, so that it is reported beside all other problems."""
-    if not isinstance(values, Mapping):
-        return
-    sources = values.get("identity") or ()
-    if isinstance(sources, list | tuple):
-        for index, source in enumerate(sources):
-            is_headers = isinstance(source, Mapping) and source.get("source") == "headers"
-            if is_headers and not values.get("trusted_proxies"):
-                message = "headers are believed only from trusted_proxies: set it to the proxy's address"
-                yield ("identity", index), message
 
 
 def _is_consequence(detail: ErrorDetails) -> bool:
@@ -141,6 +127,8 @@ def _message(detail: ErrorDetails, path: Location) -> str:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
+            if detail["loc"][2:] == ("planhat", "join"):
+                return "Planhat's API cannot add people: invite them in Planhat; only Rocketlane portals can be joined"
             return "unknown key" + _suggestion(str(path[-1]), detail["loc"])
         case "missing":
             return "is required"

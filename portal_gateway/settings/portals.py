@@ -15,11 +15,15 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     PositiveFloat,
+    PositiveInt,
     model_validator,
 )
 
 from portal_gateway.html.scanner import Position
 from portal_gateway.html.selectors import parse_selector
+from portal_gateway.settings.frame import FrameSettings
+from portal_gateway.settings.hooks import HookSettings
+from portal_gateway.settings.joining import JoinOption
 from portal_gateway.settings.keys import SigningAlgorithm, load_signing_key
 from portal_gateway.settings.secrets import Secret
 from portal_gateway.settings.templates import UserTemplate
@@ -125,6 +129,19 @@ class InjectRule(_Model):
         return self
 
 
+class PlanhatLimits(_Model):
+    """How often the vendor is called, by all workers and replicas together that share a `cache`."""
+
+    per_minute: PositiveInt = Field(200, description="calls in any minute; other integrations share the vendor's limit")
+
+
+class RocketlaneLimits(_Model):
+    """How often the vendor is called, by all workers and replicas together that share a `cache`."""
+
+    per_minute: PositiveInt = Field(400, description="calls in any minute; other integrations share the vendor's limit")
+    lists_per_minute: PositiveInt = Field(60, description="of them, calls that list projects")
+
+
 class _Portal(_Model):
     label: str = Field("Customer portal", min_length=1, description="text of the link, title of the iframe")
     timeout_s: float = Field(5.0, gt=0, le=60, description="seconds the vendor may take for one answer")
@@ -135,7 +152,16 @@ class _Portal(_Model):
         "keep", description="`extend` adds the portal to the frame-src of pages that would block its iframe"
     )
     access: AccessSettings = Field(AccessSettings(), description="how long decisions hold and pages wait")
+    frame: FrameSettings = Field(FrameSettings(), description="how the portal is shown in an iframe")
+    hook: HookSettings | None = Field(
+        None, description="turns `POST /portal/-/hooks/{name}` on, by which the vendor says that access changed"
+    )
     inject: tuple[InjectRule, ...] = Field((), description="where in the pages the portal's snippet goes")
+
+    @property
+    def decision_rules(self) -> str:
+        """The settings that access decisions may depend on, as text: all that are the vendor's own."""
+        return self.model_dump_json(exclude=set(_Portal.model_fields))
 
 
 def _header_token(value: Secret) -> Secret:
@@ -185,12 +211,17 @@ class PlanhatPortal(_Portal):
         (), description="further texts by which an access answer, or one under such a key, means yes"
     )
     access_no: tuple[str, ...] = Field((), description="further texts that mean no")
+    limits: PlanhatLimits = Field(PlanhatLimits(), description="how often Planhat is called")
 
     @model_validator(mode="after")
     def _never_inline(self) -> PlanhatPortal:
         if any(rule.sign == "inline" for rule in self.inject):
             raise ValueError("`sign: inline` cannot work: Planhat's link lives 30 seconds, a page lives longer")
         return self
+
+    @property
+    def api_secret(self) -> Secret:
+        return self.api_token
 
     @property
     def api_base(self) -> str:
@@ -264,6 +295,20 @@ class RocketlanePortal(_Portal):
     allowed_domains: tuple[Annotated[str, AfterValidator(_domain)], ...] = Field(
         (), description="e-mail domains that may enter; empty: any"
     )
+    join: JoinOption = Field(
+        None, description="who else may become a member, and how; `jwt` is short for `{jwt: true}`"
+    )
+    limits: RocketlaneLimits = Field(RocketlaneLimits(), description="how often Rocketlane is called")
+
+    @model_validator(mode="after")
+    def _one_rule_for_joining(self) -> RocketlanePortal:
+        if self.join is not None and self.invite_if_absent:
+            raise ValueError("`invite_if_absent` and `join` exclude each other; write `join: {jwt: true}` and who may")
+        return self
+
+    @property
+    def api_secret(self) -> Secret:
+        return self.api_key
 
 
 PortalSettings = Annotated[PlanhatPortal | RocketlanePortal, Field(discriminator="provider")]

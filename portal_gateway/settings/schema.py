@@ -12,9 +12,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
+from portal_gateway.settings.admin import AdminAddress
+from portal_gateway.settings.cache import CacheSettings
+from portal_gateway.settings.hooks import ForgetSettings
 from portal_gateway.settings.identity import IdentitySettings
+from portal_gateway.settings.joining import JoiningSettings, JoinSettings
+from portal_gateway.settings.mail import MailSettings
 from portal_gateway.settings.portals import PortalSettings
-from portal_gateway.settings.secrets import Secret
 from portal_gateway.wire.urls import local_path, origin_of
 
 _PORTAL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -56,23 +60,9 @@ def _network(value: object) -> object:
 def _portal_name(value: str) -> str:
     if not _PORTAL_NAME.fullmatch(value):
         raise ValueError("a portal's name is part of URLs: lower-case letters, digits, '-' and '_'")
+    if value == "accept":
+        raise ValueError("magic links lead to /portal/accept: choose another name")
     return value
-
-
-def _forget_secret(value: Secret) -> Secret:
-    if len(value.reveal_bytes()) < 16:
-        raise ValueError("must have at least 16 characters")
-    return value
-
-
-class ForgetSettings(_Model):
-    """Turns `POST /portal/-/forget` on, by which a vendor's automation drops what is known of one user."""
-
-    secret: Annotated[
-        Secret,
-        AfterValidator(_forget_secret),
-        Field(description="bearer secret of the caller, 16+ characters"),
-    ]
 
 
 class UpstreamTimeouts(_Model):
@@ -90,7 +80,9 @@ class Settings(_Model):
         "/portal", description="where the gateway's own routes live"
     )
     public_url: Annotated[str, AfterValidator(_http_origin)] | None = Field(
-        None, description="the site's own origin as browsers see it; needed behind a proxy that is not trusted"
+        None,
+        description="the site's own origin as browsers see it; needed for links in mails, and behind a proxy that is "
+        "not trusted",
     )
     login_url: Annotated[str, AfterValidator(_login_url)] | None = Field(
         None, description="where an anonymous visitor of a portal route is sent; `{next}` is the way back"
@@ -104,10 +96,26 @@ class Settings(_Model):
         description="sidecar only: compress pages for browsers that accept it, and ask the app for them uncompressed; "
         "`false` leaves that to the app",
     )
+    admin: AdminAddress | None = Field(
+        None,
+        description="sidecar only: where `/live`, `/ready`, `/metrics` and a status page are served, `HOST:PORT` or "
+        "the path of a Unix socket; nowhere by default",
+    )
+    drain_s: int = Field(
+        10,
+        gt=0,
+        description="sidecar only: how long requests may go on after a stop signal, in seconds; Kubernetes kills "
+        "after 30",
+    )
     trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = Field(
         (), description="whose X-Forwarded-* and identity headers are believed; nobody by default"
     )
+    cache: CacheSettings | None = Field(
+        None, description="Redis or Valkey, shared by workers and replicas; without it each worker is on its own"
+    )
     forget: ForgetSettings | None = Field(None, description="turns `POST /portal/-/forget` on")
+    joining: JoiningSettings | None = Field(None, description="signs shared and magic links; for portals with `join`")
+    mail: MailSettings | None = Field(None, description="how mails are sent; needed for links that are mailed")
     server_timing: bool = Field(
         False, description="say in each page's Server-Timing header what was injected or why not"
     )
@@ -118,3 +126,9 @@ class Settings(_Model):
         min_length=1, description="the vendor portals by name; the name is part of their URLs"
     )
     max_decisions: int = Field(100_000, gt=0, description="access decisions kept in memory; about 1 KB each")
+
+    @property
+    def joins(self) -> dict[str, JoinSettings]:
+        """The portals that people join by links, by name."""
+        options = {name: getattr(portal, "join", None) for name, portal in self.portals.items()}
+        return {name: join for name, join in options.items() if join is not None and join.makes_links}

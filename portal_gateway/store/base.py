@@ -11,9 +11,9 @@ class StoreUnavailable(Exception):
 
 
 class Store(Protocol):
-    """Values by key, each with a time to live in seconds. Every method raises StoreUnavailable and nothing else.
+    """Values by key, each with a time to live in seconds, more than 0.
 
-    Each call is atomic, also among replicas.
+    Each call is atomic, also among replicas, and raises StoreUnavailable and nothing else.
     """
 
     @property
@@ -55,8 +55,8 @@ class Store(Protocol):
         ...
 
     def listen(self, heard: Callable[[bytes], None], missed: Callable[[], None]) -> None:
-        """Call `heard` with each message from now on, until the store is closed, and `missed` after a time in which
-        messages may have been lost."""
+        """Call `heard` with each message from the first call of the store on, until it is closed, and `missed` when
+        messages may have been lost: a shared store does so each time it begins to listen. Neither may raise."""
         ...
 
     async def aclose(self) -> None: ...

@@ -41,9 +41,12 @@ def replaced(headers: HeaderPairs, name: bytes, value: bytes) -> RawHeaders:
 def tokens(headers: HeaderPairs, name: bytes) -> Iterator[bytes]:
     """The lower-cased elements of a comma-separated header over all its lines (RFC 9110 section 5.6.1)."""
     for value in values(headers, name):
-        for token in value.split(b","):
-            if stripped := token.strip(b" \t"):
-                yield stripped.lower()
+        yield from elements(value)
+
+
+def elements(value: bytes) -> list[bytes]:
+    """The lower-cased elements of one line of a comma-separated header."""
+    return [stripped.lower() for element in value.split(b",") if (stripped := element.strip(b" \t"))]
 
 
 def with_vary(headers: HeaderPairs, *names: bytes) -> RawHeaders:

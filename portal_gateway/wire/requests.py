@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from portal_gateway.wire import headers as h
@@ -14,6 +15,7 @@ PREFETCH_MARKS = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 PARTIAL_MARKS = frozenset(
     {b"hx-request", b"turbo-frame", b"x-pjax", b"x-up-target", b"x-up-version", b"x-requested-with"}
 )
+_ORIGIN_NAMES = frozenset({b"host", b"x-forwarded-proto", b"x-forwarded-host"})
 _WHOLE_BODY_MARKS = (b"hx-boosted", b"hx-history-restore-request")
 
 
@@ -75,7 +77,10 @@ def route_path(scope: Scope) -> str:
     """The path below the root path. Servers differ on whether `path` includes the root path; the ASGI
     specification says that it does."""
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
+    root: str = scope.get("root_path", "")
+    if not root:
+        return path
+    root = root.rstrip("/")
     if root and (path == root or path.startswith(root + "/")):
         return path[len(root) :]
     return path
@@ -90,8 +95,14 @@ def own_target(scope: Scope) -> str:
 
 def own_origin(scope: Scope, *, behind_proxy: bool) -> str:
     """The origin under which the browser asked. `behind_proxy`: X-Forwarded-Proto and -Host are to be believed."""
-    headers = scope["headers"]
-    scheme, host = scope.get("scheme", "http"), h.text(headers, b"host") or ""
+    named = tuple([(name, value) for name, value in scope["headers"] if name in _ORIGIN_NAMES])
+    return _origin(scope.get("scheme", "http"), named, behind_proxy)
+
+
+@lru_cache(maxsize=256)
+def _origin(scheme: str, headers: tuple[tuple[bytes, bytes], ...], behind_proxy: bool) -> str:
+    """The origin by what tells it: much the same for all requests."""
+    host = h.text(headers, b"host") or ""
     if behind_proxy:
         scheme = (h.text(headers, b"x-forwarded-proto") or scheme).split(",")[0].strip()
         host = (h.text(headers, b"x-forwarded-host") or host).split(",")[0].strip()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 
 from portal_gateway.wire.asgi import RawHeaders, Scope
+from portal_gateway.wire.memo import Memo
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -18,15 +19,14 @@ class TrustedPeers:
         self._networks = tuple(networks)
         self._contains = lru_cache(maxsize=1024)(self._lookup)
 
-    def __contains__(self, address: object) -> bool:
-        return bool(self._networks) and isinstance(address, str) and self._contains(address)
-
     def trusts(self, scope: Scope) -> bool:
         """Whether the direct peer of this connection is one of ours."""
         client = scope.get("client")
-        return client is not None and client[0] in self
+        return client is not None and self._contains(client[0])
 
-    def _lookup(self, address: str) -> bool:
+    def _lookup(self, address: object) -> bool:
+        if not isinstance(address, str):
+            return False
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
@@ -39,20 +39,19 @@ class TrustedPeers:
 
 def fold_name(name: bytes) -> bytes:
     """The form in which header names collide: CGI and WSGI apps read `X_User_Id` and `X-User-Id` as one."""
-    return _folded(name) if len(name) <= _USUAL_NAME_BYTES else _fold(name)
+    return _FOLDED[name]
 
 
-def _fold(name: bytes) -> bytes:
-    return name.lower().replace(b"_", b"-")
+_FOLDED: Memo[bytes, bytes] = Memo(lambda name: name.lower().replace(b"_", b"-"))
 
 
-# Names are few and come with every request; those that a client makes up must not fill the memory.
-_USUAL_NAME_BYTES = 64
-_folded = lru_cache(maxsize=1024)(_fold)
+def having(headers: RawHeaders, folded_names: Container[bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Those of `headers` whose folded name is in `folded_names`."""
+    return tuple([(name, value) for name, value in headers if _FOLDED[name] in folded_names])
 
 
-def strip_headers(headers: RawHeaders, folded_names: frozenset[bytes]) -> RawHeaders:
+def strip_headers(headers: RawHeaders, folded_names: Container[bytes]) -> RawHeaders:
     """`headers` without any whose folded name is in `folded_names`; the same object when none is."""
-    if not any(fold_name(key) in folded_names for key, _ in headers):
+    if not having(headers, folded_names):
         return headers
-    return [(key, value) for key, value in headers if fold_name(key) not in folded_names]
+    return [(name, value) for name, value in headers if _FOLDED[name] not in folded_names]

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Page
 
-from portal_gateway.sandbox.serve import Sandbox
-
 
 @dataclass
 class Visitor:
@@ -28,6 +26,10 @@ class Visitor:
         await page.wait_for_url(self.base_url + "/")
         return page
 
+    async def enter(self, user_id: str) -> None:
+        """Sign in at a host app of the tests, without a page."""
+        await self.context.request.get(f"{self.base_url}/in/{user_id}")
+
     def watch(self, page: Page) -> None:
         page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
         page.on("console", self._on_console)
@@ -36,11 +38,3 @@ class Visitor:
         # Browsers ask every site for this by themselves.
         if message.type == "error" and not message.location["url"].endswith("/favicon.ico"):
             self.complaints.append(message.text)
-
-
-@dataclass
-class Demo:
-    url: str
-    sandbox: Sandbox
-    planhat_url: str
-    rocketlane_url: str

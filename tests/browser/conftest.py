@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from browser.browser_people import Demo, Visitor
-from playwright.async_api import BrowserContext, async_playwright
+import pytest_asyncio
+from browser.browser_people import Visitor
+from browser.frontend_build import build, install
+from browser.frontend_site import Frontends, running_frontends
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
-from portal_gateway.sandbox.demo import demo_app, running_vendors
-from portal_gateway.sandbox.serve import create_sandbox
-from portal_gateway.sandbox.server import running
+from portal_gateway.sandbox.demo import Demo, running_demo
 
 # Headless on a machine without network: nothing that Chromium does for itself may wait for an answer.
 CHROMIUM_ARGUMENTS = [
@@ -25,6 +27,9 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
+# What a busy machine may take; nothing waits that long without failing.
+expect.set_options(timeout=15_000)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -35,22 +40,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 async def demo() -> AsyncIterator[Demo]:
-    sandbox = create_sandbox()
-    async with (
-        running_vendors(sandbox, "127.0.0.1") as (planhat_url, rocketlane_url),
-        running(demo_app(sandbox, planhat_url, rocketlane_url)) as url,
-    ):
-        yield Demo(url, sandbox, planhat_url, rocketlane_url)
+    async with running_demo() as demo:
+        yield demo
+
+
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "the browser tests need Chromium: apt-get install chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium,
+            args=CHROMIUM_ARGUMENTS,
+            # Playwright would turn the blocker off, and people have it on.
+            ignore_default_args=["--disable-popup-blocking"],
+        )
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture
 async def context() -> AsyncIterator[BrowserContext]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "the browser tests need Chromium: apt-get install chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+    async with running_browser() as browser:
         yield await browser.new_context(viewport={"width": 1280, "height": 860})
-        await browser.close()
 
 
 @pytest.fixture
@@ -58,4 +70,40 @@ async def visitor(demo: Demo, context: BrowserContext) -> AsyncIterator[Visitor]
     visitor = Visitor(context, demo.url)
     context.on("page", visitor.watch)
     yield visitor
+    assert not visitor.complaints
+
+
+# The front ends are many small tests: they share one loop, and in it one browser and one site.
+
+
+@pytest.fixture(scope="session")
+def built_apps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    install()
+    target = tmp_path_factory.mktemp("apps")
+    build(target)
+    return target
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with running_browser() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def frontends(built_apps: Path) -> AsyncIterator[Frontends]:
+    # The minutes pass in the browser's own clock, where a test moves it.
+    async with running_frontends(built_apps, timeout_s=60, renew_s=600) as frontends:
+        yield frontends
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(frontends: Frontends, browser: Browser) -> AsyncIterator[Visitor]:
+    """A visitor of the five front ends; `enter` signs in."""
+    frontends.reset()
+    context = await browser.new_context(viewport={"width": 1280, "height": 860})
+    visitor = Visitor(context, frontends.url)
+    context.on("page", visitor.watch)
+    yield visitor
+    await context.close()
     assert not visitor.complaints

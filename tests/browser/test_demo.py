@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import httpx
-from browser.browser_people import Demo, Visitor
+from browser.browser_people import Visitor
 from playwright.async_api import Page, expect
+
+from portal_gateway.sandbox.demo import Demo
 
 
 async def opened_by_click(page: Page, name: str) -> Page:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import urllib.request
 import venv
 import zipfile
@@ -18,23 +19,65 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return _copy_source(tmp_path / "source")
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # From a copy: setuptools leaves a directory behind, whose old files the next wheel would hold.
-    source, directory = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "portal_gateway", source / "portal_gateway", ignore=shutil.ignore_patterns("__pycache__"))
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(directory)]
-    subprocess.run([*build, "."], cwd=source, check=True, capture_output=True)
-    return next(directory.glob("*.whl"))
+    return _build_wheel(_copy_source(tmp_path_factory.mktemp("wheel") / "source"))
+
+
+def _copy_source(directory: Path) -> Path:
+    """Setuptools leaves a directory behind, whose old files the next wheel would hold."""
+    shutil.copytree(
+        ROOT / "portal_gateway", directory / "portal_gateway", ignore=shutil.ignore_patterns("__pycache__", "*.so")
+    )
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, directory)
+    return directory
+
+
+def _build_wheel(source: Path, **environment: str) -> Path:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", "out", "."]
+    done = subprocess.run(build, cwd=source, env=os.environ | environment, check=True, capture_output=True, text=True)
+    assert "error" not in done.stdout + done.stderr
+    return next((source / "out").glob("*.whl"))
 
 
 def test_the_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"portal_gateway"}
-    for needed in ("py.typed", "portal/static/widget.js", "portal/templates/base.html", "settings/starter.yaml"):
+    for needed in (
+        "py.typed",
+        "portal/static/widget.js",
+        "portal/static/widget.d.ts",
+        "portal/templates/base.html",
+        "settings/starter.yaml",
+    ):
         assert f"portal_gateway/{needed}" in names
+    assert not [name for name in names if name.endswith((".c", ".h"))]
+
+
+def test_the_wheel_holds_the_extension_for_every_python_from_the_oldest_on(wheel: Path) -> None:
+    assert "portal_gateway/html/_compiled.abi3.so" in zipfile.ZipFile(wheel).namelist()
+    assert "-cp311-abi3-" in wheel.name
+
+
+def test_without_a_compiler_the_wheel_is_whole_but_for_the_extension(source: Path, wheel: Path) -> None:
+    plain = _build_wheel(source, CC="/no/such/compiler", LDSHARED="/no/such/linker")
+    missing = set(zipfile.ZipFile(wheel).namelist()) - set(zipfile.ZipFile(plain).namelist())
+    assert missing == {"portal_gateway/html/_compiled.abi3.so"}
+
+
+def test_the_source_distribution_holds_what_the_extension_is_built_from(source: Path) -> None:
+    build = "import setuptools.build_meta as b; b.build_sdist('out')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    with tarfile.open(next((source / "out").glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "portal_gateway/html/c").iterdir()}
+    assert sources | {"setup.py"} <= names
 
 
 @pytest.mark.timeout(300)

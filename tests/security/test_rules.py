@@ -244,12 +244,15 @@ class TestRule3ALinkIsMintedOnlyForWhoThisRequestProves:
                 links.append((await browser.get(path)).headers.get("location", ""))
             for fault in ({"evil_link": True}, *FAULTS):
                 site.switch(**fault)
-                site.gateway._access._store._entries.clear()
+                site.gateway._access.forget_portal("success")
                 answer = await browser.get("/portal/success/launch")
                 assert "maintenance" not in answer.text.lower()
                 assert "evil.example" not in answer.text
-        own = "\n".join(r.getMessage() for r in caplog.records if r.name.startswith("portal_gateway"))
-        assert "/portal/success/launch" in own, "there is an access log"
+        requests = [str(line) for line in site.logged.logged()]
+        assert any("/portal/success/launch" in line for line in requests), "there is an access log"
+        messages = [r.getMessage() for r in caplog.records if r.name.startswith("portal_gateway")]
+        assert messages
+        own = "\n".join(requests + messages)
         tokens = [link.rpartition("/")[2] for link in links if link]
         assert len(tokens) == 2
         for secret in (*tokens, *site.secrets, "QUERY", "evil.example", "We will be right back", "vance.example"):
@@ -278,8 +281,10 @@ class TestRule4OnlyAnExplicitYesGrantsAndOnlyAnExplicitNoDenies:
         assert site.minted() == 0
         assert "no access decision" in caplog.text
         site.switch()
+        # A vendor that has had too many calls is left alone for some seconds: that is no denial either.
+        expected = (303, 503) if fault.get("status") == 429 else (303,)
         for portal in ("success", "onboarding"):
-            assert (await browser.get(f"/portal/{portal}/launch")).status_code == 303
+            assert (await browser.get(f"/portal/{portal}/launch")).status_code in expected
 
     async def test_an_answer_of_no_known_form_is_no_yes(self, make_site: MakeSite) -> None:
         site = await make_site()

@@ -78,7 +78,7 @@ class TestRule8MemoryIsBounded:
         )
         for number in range(50):
             await ask(app, f"/{number}")
-        assert len(app.gateway._access._store) == 10
+        assert len(app.gateway._access._memory) == 10
         await ask(app, "/" + "x" * 60_000)
         assert app.gateway.rules._cached.cache_info().currsize == 50
 

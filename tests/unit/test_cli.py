@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from portal_gateway import __version__, cli
 from portal_gateway.cli import main
+from portal_gateway.serving.service import Service
 
 TOKEN = "token-that-nobody-may-see"
 GOOD = """\
@@ -71,6 +73,20 @@ def test_check_of_a_sound_configuration(config: Path, capsys: pytest.CaptureFixt
     output = capsys.readouterr()
     assert output.out == f"{config}: fine; portals: success (planhat)\n"
     assert output.err == ""
+
+
+def test_check_asks_about_users_online_only(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["check", str(config), "--user", "42"])
+    assert exit_info.value.code == 2
+    assert "--user is for --online" in capsys.readouterr().err
+
+
+def test_a_user_who_cannot_be_one_is_a_wrong_argument(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["check", str(config), "--online", "--user", "42", "mail=a@b.c"])
+    assert exit_info.value.code == 2
+    assert "'mail' is not FIELD=VALUE" in capsys.readouterr().err
 
 
 def test_check_says_what_is_doubtful_and_passes(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,21 +265,51 @@ def test_serve_with_a_wrong_upstream(config: Path, capsys: pytest.CaptureFixture
     assert "upstream: must be an origin such as" in capsys.readouterr().err
 
 
+def _instead_of_serving(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What would be served, and where."""
+    served: dict[str, Any] = {}
+
+    def serve(service: Service, listener: socket.socket, admin: socket.socket | None, workers: int) -> None:
+        admin_port = admin.getsockname()[1] if admin is not None else None
+        port = listener.getsockname()[1]
+        served.update(upstream=service.settings.upstream, port=port, admin_port=admin_port, workers=workers)
+
+    monkeypatch.setattr("portal_gateway.serving.run.serve_sidecar", serve)
+    return served
+
+
 def test_serve_hands_on_what_it_was_told(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    served: list[object] = []
-    monkeypatch.setattr("portal_gateway.serving.serve_sidecar", lambda *arguments: served.extend(arguments))
+    served = _instead_of_serving(monkeypatch)
     upstream = "http://127.0.0.1:7"
     command = ["serve", "--config", str(config), "--upstream", upstream, "--port", "0", "--workers", "2"]
     assert main(command) == 0
-    path, given, listener, workers = served
-    assert isinstance(listener, socket.socket)
-    port = listener.getsockname()[1]
-    listener.close()
-    assert (path, given, workers) == (str(config), upstream, 2)
+    assert (served["upstream"], served["admin_port"], served["workers"]) == (upstream, None, 2)
+    port = served["port"]
     expected = f"Portal Gateway {__version__} on http://127.0.0.1:{port}, in front of {upstream}\n"
     assert capsys.readouterr().err == expected
+
+
+def test_serve_says_where_operators_look(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = _instead_of_serving(monkeypatch)
+    config.write_text(GOOD + "admin: 127.0.0.1:0\n")
+    assert main(["serve", "--config", str(config), "--port", "0"]) == 0
+    assert f"Status, probes and metrics on http://127.0.0.1:{served['admin_port']}\n" in capsys.readouterr().err
+
+
+def test_serve_with_an_admin_address_that_is_taken(
+    config: Path, taken_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(GOOD + f"admin: 127.0.0.1:{taken_port}\n")
+    assert main(["serve", "--config", str(config), "--port", "0"]) == 1
+    error = capsys.readouterr().err
+    assert error == (
+        f"portal-gateway: cannot listen on 127.0.0.1 port {taken_port}: Address already in use; "
+        f"choose another with `admin` in {config}\n"
+    )
 
 
 def test_demo_on_a_taken_port(taken_port: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,7 +197,7 @@ def test_a_page_too_long(
 ) -> None:
     monkeypatch.setattr(explaining, "MAX_BYTES", 10)
     assert main(["explain", "--config", config, "--url", f"{host}/"]) == 1
-    assert "is longer than 10 bytes; save it and use --page" in capsys.readouterr().err
+    assert "cannot be fetched: longer than 10 bytes" in capsys.readouterr().err
 
 
 def test_a_wrong_configuration_is_said_first(config: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +209,7 @@ def test_a_wrong_configuration_is_said_first(config: str, page: str, capsys: pyt
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param([], id="neither-page-nor-url"),
+        pytest.param([], id="neither-page-nor-user"),
         pytest.param(["--page", "a", "--url", "http://b/"], id="both"),
         pytest.param(["--page", "a", "--path", "orders"], id="path"),
     ],

@@ -17,19 +17,20 @@ ROOT = Path(portal_gateway.__file__).parent
 LEVELS = [
     {"__main__"},
     {"", "cli"},
-    {"sandbox", "serving", "explaining"},
+    {"sandbox", "serving", "explaining", "explaining_access", "probing"},
     {"sidecar"},
     {"middleware"},
     {"gateway", "lifespan"},
     {"portal", "injection", "proxy"},
+    {"joining"},
     {"access"},
-    {"providers", "identity"},
+    {"providers", "identity", "mail"},
     {"store"},
     {"settings"},
     {"observe"},
-    {"html"},
-    {"wire"},
-    {"listening", "models", "errors", "single_flight", "_version"},
+    {"html", "http11"},
+    {"wire", "arguments", "admission"},
+    {"listening", "fetching", "models", "errors", "single_flight", "_version"},
 ]
 RANK = {room: rank for rank, level in enumerate(LEVELS) for room in level}
 
@@ -40,7 +41,8 @@ SANDBOX = {
 }
 
 # What is slow to import, and needed by some configurations only: importing the package must not import it.
-LATE = {"httpx", "jwt", "cryptography", "redis", "uvicorn", "brotli", "isal", "backports", "compression"}
+LATE = {"httpx", "jwt", "cryptography", "redis", "hiredis", "aiosmtplib", "uvicorn"}
+LATE |= {"brotli", "isal", "backports", "compression"}
 
 # httpx stays in the vendor client and the fetching of keys: its types are in no signature of ours.
 HTTPX_USERS = {"providers/client.py", "identity/jwks.py"}

@@ -209,6 +209,29 @@ class TestPages:
         assert scope == before
         assert inner.scopes[0]["state"] is scope["state"]
 
+    async def test_a_request_that_needs_no_change_reaches_the_app_as_the_server_made_it(self, gateway: Make) -> None:
+        inner = page_app()
+        scope = http_scope("/", *BROWSER, (b"accept-encoding", b"gzip"), state={"pool": 1})
+        response = Response()
+        await gateway(inner, NAV)(scope, receive, response.send)
+        assert inner.scopes[0] is scope
+
+    async def test_what_is_no_page_leaves_by_the_servers_own_send(self, gateway: Make) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": [JSON]}
+        body = {"type": "http.response.body", "body": b"{}"}
+
+        async def app(_scope: Any, _receive: Any, send: Any) -> None:
+            await send(start)
+            await send(body)
+
+        sent: list[Any] = []
+
+        async def note(message: Any) -> None:
+            sent.append(message)
+
+        await gateway(app, NAV)(http_scope("/", user="jane"), receive, note)
+        assert [message is given for message, given in zip(sent, (start, body), strict=True)] == [True, True]
+
     async def test_ways_to_send_a_body_past_us_are_withheld(self, gateway: Make) -> None:
         inner = page_app()
         offered = ["http.response.pathsend", "http.response.zerocopysend", "http.response.trailers", "tls"]

@@ -15,8 +15,8 @@ import h11
 import uvicorn
 
 from portal_gateway.errors import GatewayError
+from portal_gateway.http11.connection import Http11
 from portal_gateway.proxy.app import UpstreamProxy
-from portal_gateway.proxy.gathering import GatheringProtocol
 from portal_gateway.wire.trust import TrustedPeers
 
 NOBODY = TrustedPeers([])
@@ -39,7 +39,7 @@ async def serving(app: Any, **config: Any) -> AsyncIterator[int]:
     """The port on which uvicorn serves `app` in this very loop, without its signal handlers and clock."""
     with listening_socket() as sock:
         options = {
-            "http": GatheringProtocol,
+            "http": Http11(),
             "log_config": None,
             "access_log": False,
             "lifespan": "on",

@@ -143,7 +143,7 @@ async def test_launches_at_once_share_the_decision_and_no_link(shop: Shop) -> No
     assert shop.vendors.access_calls("jane") == 1
 
 
-@pytest.mark.parametrize(("vendor_status", "calls"), [(500, 1), (401, 1)])
+@pytest.mark.parametrize(("vendor_status", "calls"), [(500, 2), (401, 1)])
 async def test_while_the_vendor_fails_it_is_not_asked_at_every_view(shop: Shop, vendor_status: int, calls: int) -> None:
     shop.door.open.set()
     shop.vendors.sandbox.planhat_vendor.switches.status = vendor_status

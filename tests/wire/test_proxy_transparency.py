@@ -174,7 +174,6 @@ async def test_an_empty_body_is_announced_as_such() -> None:
         pytest.param(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", id="two-hosts"),
         pytest.param(get(b"/", b"content-length: 3", b"transfer-encoding: chunked"), id="cl-te"),
         pytest.param(get(b"/", b"content-length: 3", b"content-length: 3") + b"abc", id="cl-cl"),
-        pytest.param(get(b"/", b"transfer-encoding: gzip, chunked") + b"0\r\n\r\n", id="gzip-chunked"),
         pytest.param(get(b"/", b"x: a\0b"), id="nul"),
         pytest.param(get(b"/", b"x: a\rb"), id="cr"),
     ],

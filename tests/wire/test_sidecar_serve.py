@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -165,13 +166,21 @@ async def test_logs_name_paths_and_never_what_follows_them(vendors: Vendors, tmp
             await client.get("/a%0AGET%20/forged%20200")
             minted = (await client.get("/portal/success/launch")).headers["location"]
             embedded = (await client.get("/portal/onboarding/embed")).headers["location"]
+        lines = [await sidecar.process.line() for _ in range(8)]
         assert await sidecar.process.stop() == 0
-    for path in ("GET / 200", "GET /missing 404", "GET /portal/success/launch 303", "GET /portal/nowhere/ 404"):
-        assert path in sidecar.log
+    requests = [json.loads(line) for line in lines]
+    assert {request["method"] for request in requests} == {"GET"}
+    assert [(request["path"], request["status"]) for request in requests[:4]] == [
+        ("/", 200),
+        ("/missing", 404),
+        ("/portal/success/launch", 303),
+        ("/portal/nowhere/", 404),
+    ]
+    assert requests[5]["path"] == "/a%0AGET%20/forged%20200"
+    text = sidecar.log + "".join(lines)
     secrets = (*SECRETS, *vendors.environ.values(), minted.rsplit("/", 1)[1], embedded.split("token=")[1])
-    assert [secret for secret in secrets if secret in sidecar.log] == []
-    assert "jane" not in sidecar.log
-    assert "GET /a%0AGET%20/forged%20200 404" in sidecar.log, "one request, one line"
+    assert [secret for secret in secrets if secret in text] == []
+    assert "jane" not in text
 
 
 async def test_a_reader_of_an_endless_stream_does_not_hold_up_the_others(vendors: Vendors, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from access_fakes import TTL, Clock, Vendor
+from access_fakes import TTL, Clock, Vendor, latest
 
-from portal_gateway.access.memory import MemoryStore
-from portal_gateway.access.service import AccessService, Source
+from portal_gateway.access.asking import Source
+from portal_gateway.access.memory import MemoryLevel
+from portal_gateway.access.service import AccessService
 from portal_gateway.models import EndUser
 from portal_gateway.observe.events import Events
 
@@ -26,7 +27,7 @@ def events() -> Events:
 
 @pytest.fixture
 def service(vendor: Vendor, clock: Clock, events: Events) -> AccessService:
-    return AccessService({"success": Source(vendor, TTL)}, MemoryStore(100), events, clock)
+    return AccessService({"success": Source(vendor, TTL)}, MemoryLevel(100), events, clock=clock, dice=latest)
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from access_fakes import NO, TTL, YES, Clock, Vendor
+from access_fakes import NO, TTL, YES, Clock, Vendor, latest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal_gateway.access.memory import MemoryStore
-from portal_gateway.access.service import AccessService, Source
+from portal_gateway.access.asking import Source
+from portal_gateway.access.memory import MemoryLevel
+from portal_gateway.access.service import AccessService
 from portal_gateway.models import Access, EndUser
 from portal_gateway.observe.events import Events
 
@@ -20,7 +21,7 @@ async def test_another_user_e_mail_address_or_portal_is_another_decision(
     other = Vendor()
     other.answer = NO
     sources = {"success": Source(vendor, TTL), "onboarding": Source(other, TTL)}
-    service = AccessService(sources, MemoryStore(100), events, clock)
+    service = AccessService(sources, MemoryLevel(100), events, clock=clock, dice=latest)
     assert (await service.decide("success", jane)).access is YES
     assert (await service.decide("onboarding", jane)).access is NO
     await service.decide("success", EndUser("8", jane.email))
@@ -48,7 +49,7 @@ async def _interleave(steps: list[tuple[str, int, bool]]) -> None:
     """Each user's answer carries the user's own id, so that a mix-up shows."""
     vendor, clock = Vendor(), Clock()
     vendor.answer = lambda user: Access.grant(f"for-{user.id}")
-    service = AccessService({"success": Source(vendor, TTL)}, MemoryStore(3), Events(), clock)
+    service = AccessService({"success": Source(vendor, TTL)}, MemoryLevel(3), Events(), clock=clock, dice=latest)
     waiting: list[tuple[EndUser, asyncio.Task[object]]] = []
     for kind, number, flag in steps:
         if kind == "ask":

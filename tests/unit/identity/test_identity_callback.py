@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from portal_gateway.errors import IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.callback import CallbackSource
 from portal_gateway.models import EndUser
 
@@ -90,3 +91,26 @@ async def test_a_plain_function_that_returns_an_awaitable_is_found_out() -> None
     assert source.immediate
     assert await source.identify({}) == EndUser("7")
     assert not source.immediate
+
+
+@pytest.mark.parametrize("user", [ANN, None])
+def test_a_plain_function_is_asked_at_hand(user: EndUser | None) -> None:
+    assert CallbackSource(lambda scope: user).at_hand({}) == user
+
+
+@pytest.mark.parametrize("identify", [known_late, returns_awaitable, AsyncCallable()])
+async def test_what_waits_is_not_at_hand_and_asked_again(identify: Any) -> None:
+    source = CallbackSource(identify)
+    for _ in range(2):
+        with pytest.raises(NotAtHand):
+            source.at_hand({"path": "ann"})
+        assert not source.immediate
+    assert await source.identify({"path": "ann"}) == ANN
+
+
+def test_at_hand_it_fails_the_same_way(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(IdentityError, match="returned str"):
+        CallbackSource(lambda scope: "ann").at_hand({})  # type: ignore[arg-type, return-value]
+    with pytest.raises(IdentityError):
+        CallbackSource(lambda scope: 1 / 0).at_hand({})  # type: ignore[arg-type, return-value]
+    assert "identify callable failed" in caplog.text

@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from portal_gateway.errors import IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.chain import IdentityChain, build_chains
 from portal_gateway.identity.scope import ScopeSource
 from portal_gateway.models import EndUser
@@ -36,12 +37,18 @@ class Source:
         self.outcome = outcome
         self.log = [] if log is None else log
 
-    async def identify(self, scope: Any) -> EndUser | None:
+    def at_hand(self, scope: Any) -> EndUser | None:
+        if not self.immediate:
+            raise NotAtHand(self.name)
         self.log.append(self.name)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         user: EndUser | None = self.outcome
         return user
+
+    async def identify(self, scope: Any) -> EndUser | None:
+        self.immediate = True
+        return self.at_hand(scope)
 
     async def aclose(self) -> None:
         self.log.append(f"{self.name} closed")
@@ -85,13 +92,17 @@ async def test_first_that_knows_wins(outcomes: Any, expected: Any, asked: str) -
     chain = IdentityChain(Source(name, outcome, log) for name, outcome in zip("abc", outcomes, strict=False))
     assert await chain.identify({}) == expected
     assert "".join(log) == asked
+    assert chain.at_hand({}) == expected
+    assert "".join(log) == asked * 2
 
 
 @pytest.mark.parametrize("error", [IdentityError("away"), RuntimeError("s3cret"), KeyError("s3cret")])
-async def test_a_source_that_fails_ends_it(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("at_hand", [False, True])
+async def test_a_source_that_fails_ends_it(error: Exception, at_hand: bool, caplog: pytest.LogCaptureFixture) -> None:
     later = Source("b", BOB)
+    chain = IdentityChain([Source("a", error), later])
     with pytest.raises(IdentityError) as caught:
-        await IdentityChain([Source("a", error), later]).identify({})
+        chain.at_hand({}) if at_hand else await chain.identify({})
     assert later.log == []
     assert "s3cret" not in caught.value.message
     assert isinstance(error, IdentityError) or "identity source a failed" in caplog.text
@@ -104,6 +115,16 @@ async def test_a_source_that_fails_ends_it(error: Exception, caplog: pytest.LogC
 def test_a_chain_is_immediate_if_all_its_sources_are(sources: list[bool], expected: bool) -> None:
     chain = IdentityChain(Source("a", None, immediate=immediate) for immediate in sources)
     assert chain.immediate is expected
+
+
+def test_at_hand_nobody_is_asked_who_would_wait() -> None:
+    log: list[str] = []
+    knows, knows_not = Source("a", ANN, log), Source("a", None, log)
+    waits = Source("b", BOB, log, immediate=False)
+    assert IdentityChain([knows, waits]).at_hand({}) == ANN
+    with pytest.raises(NotAtHand):
+        IdentityChain([knows_not, waits]).at_hand({})
+    assert "b" not in log
 
 
 async def known_late(scope: Any) -> EndUser | None:

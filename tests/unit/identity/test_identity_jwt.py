@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from portal_gateway.errors import IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.jwks import MAX_AGE_S
 from portal_gateway.identity.jwt import MAX_TOKEN_CHARS, MAX_VERIFIED, JwtSource
 from portal_gateway.settings.identity import JwtIdentity
@@ -361,3 +362,23 @@ async def test_a_remembered_token_with_another_signature_is_verified(make_scope:
     await source.identify(make_scope(bearer(signed)))
     head = signed.rpartition(".")[0]
     assert await source.identify(make_scope(bearer(head + "."))) is None
+
+
+def test_with_a_key_of_the_configuration_the_user_is_at_hand(make_scope: Any) -> None:
+    source = JwtSource(settings())
+    user = source.at_hand(make_scope(bearer(token())))
+    assert user is not None
+    assert user.id == "ann"
+    assert source.at_hand(make_scope(bearer(token(b"f" * 32)))) is None
+    assert source.at_hand(make_scope()) is None
+
+
+async def test_with_published_keys_once_the_token_is_known(issuer: Any, key_server: Any, make_scope: Any) -> None:
+    key_server.publish(issuer.jwk("RS256", kid="k"))
+    source = JwtSource(settings(jwks_url=key_server.url, algorithms=["RS256"]))
+    scope = make_scope(bearer(token(issuer.private["RS256"], "RS256", header={"kid": "k"})))
+    with pytest.raises(NotAtHand):
+        source.at_hand(scope)
+    user = await source.identify(scope)
+    assert user is not None
+    assert source.at_hand(scope) == user

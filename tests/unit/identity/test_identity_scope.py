@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from portal_gateway.errors import IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.scope import ScopeSource
 from portal_gateway.identity.subrequest import Subrequest
 from portal_gateway.settings.identity import FieldMap, ScopeIdentity
@@ -182,6 +183,16 @@ async def test_a_session_around_us_is_not_probed_for(make_scope: Any) -> None:
         raise AssertionError("asked")
 
     assert await known_id(probing(app), make_scope(session={"user_id": 7})) == "7"
+
+
+def test_only_what_is_in_the_scope_is_at_hand(make_scope: Any) -> None:
+    scope = make_scope()
+    assert ScopeSource(SESSION).at_hand(scope) is None
+    with pytest.raises(NotAtHand):
+        probing(Starlette()).at_hand(scope)
+    user = probing(Starlette()).at_hand({**scope, "session": {"user_id": 7}})
+    assert user is not None
+    assert user.id == "7"
 
 
 async def test_litestar_fills_the_scope_of_a_page(make_scope: Any) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from portal_gateway.errors import IdentityError
+from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.subrequest import MAX_BODY_BYTES, Subrequest
 from portal_gateway.identity.whoami import MAX_ANSWERS, WhoamiSource
 from portal_gateway.settings.identity import WhoamiIdentity
@@ -156,6 +157,18 @@ async def test_an_answer_holds_for_a_while(make_scope: Any, clock: Any) -> None:
     clock.now += 0.1
     assert await known_id(source, make_scope(COOKIE)) is None
     assert len(app.asked) == 2
+
+
+async def test_only_a_remembered_answer_is_at_hand(make_scope: Any) -> None:
+    app = MeApp()
+    source, scope = asking(app), make_scope(COOKIE)
+    with pytest.raises(NotAtHand):
+        source.at_hand(scope)
+    assert app.asked == []
+    user = await source.identify(scope)
+    assert source.at_hand(scope) == user
+    assert source.at_hand(make_scope()) is None
+    assert len(app.asked) == 1
 
 
 async def test_cache_s_0_asks_each_time(make_scope: Any) -> None:

@@ -33,7 +33,7 @@ class Parts:
         return page
 
     def plan(self, *headers: tuple[bytes, bytes]) -> Plan:
-        plan = plan_injection(200, [HTML, *headers], self.page, self.gateway.tags, "https://app.acme.com")
+        plan = plan_injection(200, [HTML, *headers], self.page, lambda: "https://app.acme.com")
         assert isinstance(plan, Plan), plan
         return plan
 

@@ -28,43 +28,43 @@ class TestAtHand:
             raise AssertionError("asked who is signed in")
 
         p = parts({"at": "nav"}, identify=nobody_asks)
-        (outcome,) = await p.gateway.decider.at_hand(JANE, p.plan(PUBLIC))
+        (outcome,) = p.gateway.decider.at_hand(JANE, p.plan(PUBLIC))
         assert outcome.is_loader
         assert LOADER in outcome.snippet
         assert p.success.asked == []
 
     async def test_an_anonymous_visitor_is_decided_at_once(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"})
-        assert await p.gateway.decider.at_hand(ANYONE, p.plan()) == [Outcome(b"", "anonymous")]
+        assert p.gateway.decider.at_hand(ANYONE, p.plan()) == [Outcome(b"", "anonymous")]
         assert p.success.asked == []
 
     async def test_what_is_not_known_yet_is_not_at_hand(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"})
-        assert await p.gateway.decider.at_hand(JANE, p.plan()) is None
+        assert p.gateway.decider.at_hand(JANE, p.plan()) is None
         assert p.success.asked == []
 
     async def test_a_cached_decision_is(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"})
         await p.gateway.decider.ask(JANE, p.plan())
-        (outcome,) = await p.gateway.decider.at_hand(JANE, p.plan())
+        (outcome,) = p.gateway.decider.at_hand(JANE, p.plan())
         assert LINK in outcome.snippet
         assert p.success.asked == ["jane"]
 
     async def test_a_source_that_waits_is_never_at_hand(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"}, identify=slow_identify)
         await p.gateway.decider.ask(JANE, p.plan())
-        assert await p.gateway.decider.at_hand(JANE, p.plan()) is None
+        assert p.gateway.decider.at_hand(JANE, p.plan()) is None
 
     async def test_an_inline_link_is_never_at_hand(self, parts: Callable[..., Any]) -> None:
         p = parts(onboarding=(INLINE,))
         await p.gateway.decider.ask(JANE, p.plan())
-        assert await p.gateway.decider.at_hand(JANE, p.plan()) is None
+        assert p.gateway.decider.at_hand(JANE, p.plan()) is None
 
     async def test_a_vendor_whose_answer_no_slot_needs_is_not_waited_for(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav", "mode": "decided"}, onboarding=({"at": "main", "mode": "loader"},))
         plan = p.plan()
         await p.gateway.decider.ask(JANE, plan)
-        outcomes = await p.gateway.decider.at_hand(JANE, plan)
+        outcomes = p.gateway.decider.at_hand(JANE, plan)
         assert outcomes is not None
         assert [outcome.is_loader for outcome in outcomes] == [False, True]
         assert p.onboarding.asked == []

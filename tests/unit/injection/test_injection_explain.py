@@ -26,7 +26,7 @@ def verdicts(
 ) -> list[Verdict]:
     gateway = parts.gateway
     answer = Answer(status, [HTML, *headers], body)
-    return explain(gateway.rules, gateway.tags, http_scope(path, *BROWSER), answer, OWN)
+    return explain(gateway.rules, http_scope(path, *BROWSER), answer, OWN)
 
 
 class TestPlaces:
@@ -136,7 +136,7 @@ class TestReasons:
     def test_of_the_request(self, parts: Make) -> None:
         gateway = parts(NAV).gateway
         scope = http_scope("/", *BROWSER, (b"hx-request", b"true"))
-        [verdict] = explain(gateway.rules, gateway.tags, scope, Answer(200, [HTML], PAGE), OWN)
+        [verdict] = explain(gateway.rules, scope, Answer(200, [HTML], PAGE), OWN)
         assert verdict.reason == "partial"
 
     def test_each_rule_has_its_own(self, parts: Make) -> None:

@@ -28,6 +28,7 @@ FRAMED = {"at": "main", "position": "append", "as": "iframe"}
 LINKED = {"at": "main", "position": "append"}
 LOADED = {**LINKED, "mode": "loader"}
 VENDOR = "https://vendor.example"
+ORIGIN = "https://app.acme.com"
 
 Make = Callable[..., Any]
 
@@ -109,14 +110,15 @@ async def test_a_decision_that_comes_too_late_leaves_the_loader_under_the_same_p
 class TestPlan:
     def test_without_policies_nothing_changes(self, parts: Make) -> None:
         plan = parts(LINKED).plan()
-        assert under_page_policies(plan, Policies()) is plan
+        assert under_page_policies(plan, Policies(), ORIGIN) is plan
 
     def test_an_empty_slot_keeps_its_reason(self, parts: Make) -> None:
         cached = (b"cache-control", b"public")
         made = parts({"at": "main", "template": "<i></i>"}, LOADED).plan(cached)
-        restricted = under_page_policies(made, policies("script-src 'none'"))
+        restricted = under_page_policies(made, policies("script-src 'none'"), ORIGIN)
         assert [slot.reason for slot in restricted.slots] == ["shared_cacheable", "csp_script"]
 
     def test_the_head_stays(self, parts: Make) -> None:
         made = parts(LOADED).plan()
-        assert under_page_policies(made, policies("script-src 'none'")).headers is made.headers
+        restricted = under_page_policies(made, policies("script-src 'none'"), ORIGIN)
+        assert (restricted.dropped, restricted.added) == (made.dropped, made.added)

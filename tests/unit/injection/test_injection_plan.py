@@ -6,7 +6,7 @@ import pytest
 from gateway_kit import BROWSER, ENVIRON, FETCH, HTML, VENDOR, Headers, http_scope, planhat, rocketlane
 
 from portal_gateway import load_settings
-from portal_gateway.injection.caching import is_shared_cacheable, private_headers
+from portal_gateway.injection.caching import is_for_caches, is_shared_cacheable, private_lines
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.plan import Plan, plan_injection
 from portal_gateway.injection.requests import page_request_headers, request_refusal
@@ -28,13 +28,17 @@ def page(*inject: dict[str, Any], vendor: str = "planhat", **options: Any) -> Pa
 
 
 def planned(*headers: tuple[bytes, bytes], placements: PagePlacements | None = None, status: int = 200) -> Plan | str:
-    return plan_injection(status, [HTML, *headers], placements or page(), TAGS, ORIGIN)
+    return plan_injection(status, [HTML, *headers], placements or page(), lambda: ORIGIN)
 
 
 def plan(*headers: tuple[bytes, bytes], placements: PagePlacements | None = None) -> Plan:
     made = planned(*headers, placements=placements)
     assert isinstance(made, Plan), made
     return made
+
+
+def head(*headers: tuple[bytes, bytes], placements: PagePlacements | None = None) -> Headers:
+    return plan(*headers, placements=placements).head([HTML, *headers], TAGS)
 
 
 def modes(made: Plan) -> list[tuple[str, str]]:
@@ -112,6 +116,24 @@ class TestRequests:
     def test_a_prefetch_is_left_alone(self, name: bytes) -> None:
         assert request_refusal(http_scope("/", *BROWSER, (name, b"prefetch"))) == "prefetch"
 
+    @pytest.mark.parametrize("destination", [None, b"document", b"empty", b"image", b"Document"])
+    @pytest.mark.parametrize("accept", [None, b"text/html", b"application/json", b"*/*", b""])
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_usual_requests_are_judged_like_unusual_ones(
+        self, method: str, accept: bytes | None, destination: bytes | None
+    ) -> None:
+        named = ((b"accept", accept), (b"sec-fetch-dest", destination))
+        headers = [(name, value) for name, value in named if value is not None]
+        # A second cookie line (HTTP/2) is nothing to judge by, but makes the request an unusual one.
+        repeated = [*headers, (b"cookie", b"a=1"), (b"cookie", b"b=2")]
+        usual = request_refusal(http_scope("/", *headers, method=method))
+        assert usual == request_refusal(http_scope("/", *repeated, method=method))
+
+    def test_headers_may_come_as_lists(self) -> None:
+        for more in ([], [[b"cookie", b"a"], [b"cookie", b"b"]]):
+            headers = [[b"accept", b"application/json"], *more]
+            assert request_refusal({"method": "GET", "headers": headers}) == "not_a_document"
+
 
 class TestRequestHeaders:
     def test_codings_are_reduced_to_those_we_decode(self) -> None:
@@ -140,7 +162,7 @@ class TestRequestHeaders:
         assert not revalidates
 
     def test_nothing_changes_where_nothing_has_to(self) -> None:
-        headers = [(b"host", b"a"), (b"x", b"y")]
+        headers = [(b"host", b"a"), (b"accept-encoding", b"gzip, deflate, br;q=0.5"), (b"x", b"y")]
         assert page_request_headers(headers, TAGS)[0] is headers
 
 
@@ -167,19 +189,31 @@ class TestResponses:
         ],
     )
     def test_what_is_left_alone_has_a_name(self, status: int, headers: Headers, reason: str) -> None:
-        assert plan_injection(status, headers, page(), TAGS, ORIGIN) == reason
+        assert plan_injection(status, headers, page(), lambda: ORIGIN) == reason
 
     @pytest.mark.parametrize(
         "content_type",
         [b"text/html", b"TEXT/HTML ; charset=ISO-8859-1", b"application/xhtml+xml", b'text/html; charset="UTF-8"'],
     )
     def test_pages(self, content_type: bytes) -> None:
-        made = plan_injection(200, [(b"Content-Type", content_type)], page(), TAGS, ORIGIN)
+        made = plan_injection(200, [(b"Content-Type", content_type)], page(), lambda: ORIGIN)
         assert isinstance(made, Plan)
 
     @pytest.mark.parametrize(("coding", "named"), [([], b"identity"), ([(b"content-encoding", b"GZip")], b"gzip")])
     def test_the_coding_is_planned(self, coding: Headers, named: bytes) -> None:
         assert plan(*coding).coding == named
+
+    def test_of_two_content_types_both_have_to_be_of_a_page(self) -> None:
+        other = (b"content-type", b"text/plain")
+        assert plan_injection(200, [HTML, other], page(), lambda: ORIGIN) == "content_type"
+        assert plan_injection(200, [other, HTML], page(), lambda: ORIGIN) == "content_type"
+
+    def test_nobody_asks_for_the_origin_where_no_policy_needs_it(self) -> None:
+        def unasked() -> str:
+            raise AssertionError("asked")
+
+        assert isinstance(plan_injection(200, [HTML], page(), unasked), Plan)
+        assert plan_injection(200, [(b"content-type", b"text/plain")], page(), unasked) == "content_type"
 
     def test_an_inline_disposition_is_a_page(self) -> None:
         assert isinstance(planned((b"content-disposition", b"inline")), Plan)
@@ -187,42 +221,44 @@ class TestResponses:
 
 class TestHeads:
     def test_a_decided_page_is_private_varies_and_has_no_validators(self) -> None:
-        made = plan(
+        app = [
             (b"etag", b'"a"'),
             (b"last-modified", b"x"),
             (b"vary", b"Accept-Language"),
             (b"cache-control", b"max-age=60"),
-        )
-        assert made.is_decided
-        assert value(made.headers, b"etag") is None
-        assert value(made.headers, b"last-modified") is None
-        assert value(made.headers, b"vary") == b"Accept-Language, Cookie, Authorization"
-        assert value(made.headers, b"cache-control") == b"private, max-age=60"
-        assert value(made.headers, b"x-portal-gateway") == b"decided"
+        ]
+        assert plan(*app).is_decided
+        made = head(*app)
+        assert value(made, b"etag") is None
+        assert value(made, b"last-modified") is None
+        assert value(made, b"vary") == b"Accept-Language, Cookie, Authorization"
+        assert value(made, b"cache-control") == b"private, max-age=60"
+        assert value(made, b"x-portal-gateway") == b"decided"
 
     def test_a_loader_page_keeps_its_caching_and_its_tag_in_our_form(self) -> None:
-        made = plan((b"cache-control", b"public, max-age=60"), (b"etag", b'"a"'), (b"vary", b"Accept"))
-        assert not made.is_decided
-        assert modes(made) == [("loader", "")]
-        assert value(made.headers, b"cache-control") == b"public, max-age=60"
-        assert value(made.headers, b"etag") == b'W/"a;pg=v1s"'
-        assert value(made.headers, b"vary") == b"Accept"
+        app = [(b"cache-control", b"public, max-age=60"), (b"etag", b'"a"'), (b"vary", b"Accept")]
+        assert not plan(*app).is_decided
+        assert modes(plan(*app)) == [("loader", "")]
+        made = head(*app)
+        assert value(made, b"cache-control") == b"public, max-age=60"
+        assert value(made, b"etag") == b'W/"a;pg=v1s"'
+        assert value(made, b"vary") == b"Accept"
 
     def test_facts_about_the_apps_bytes_go(self) -> None:
         facts = [b"Content-Length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"]
-        made = plan(*((name, b"1") for name in facts))
-        assert not {name.lower() for name, _ in made.headers} & {name.lower() for name in facts}
+        made = head(*((name, b"1") for name in facts))
+        assert not {name.lower() for name, _ in made} & {name.lower() for name in facts}
 
     def test_repeated_cookies_and_everything_else_survive_in_order(self) -> None:
         cookies = [(b"set-cookie", b"a=1; Path=/"), (b"X-Odd", b"\xff"), (b"set-cookie", b"b=2")]
-        assert [pair for pair in plan(*cookies).headers if pair in cookies] == cookies
+        assert [pair for pair in head(*cookies) if pair in cookies] == cookies
 
     def test_an_inline_signed_page_is_not_stored_at_all(self) -> None:
-        made = plan(
+        made = head(
             (b"cache-control", b"max-age=60"), placements=page({"at": "nav", "sign": "inline"}, vendor="rocketlane")
         )
-        assert value(made.headers, b"cache-control") == b"no-store"
-        assert b"Cookie" in (value(made.headers, b"vary") or b"")
+        assert value(made, b"cache-control") == b"no-store"
+        assert b"Cookie" in (value(made, b"vary") or b"")
 
 
 @pytest.mark.parametrize(
@@ -258,15 +294,17 @@ def test_which_pages_shared_caches_may_keep(headers: Headers, shared: bool) -> N
         ([b'private="unclosed, max-age=3'], b"private"),
     ],
 )
-def test_private_headers_keep_what_a_browser_may_do(cache_control: list[bytes], private: bytes) -> None:
+def test_private_lines_keep_what_a_browser_may_do(cache_control: list[bytes], private: bytes) -> None:
     headers = [(b"cache-control", line) for line in cache_control]
-    assert h.values(private_headers(headers), b"cache-control") == [private]
+    assert h.values(private_lines(headers), b"cache-control") == [private]
 
 
-def test_private_headers_drop_what_shared_caches_would_obey() -> None:
+def test_a_private_head_drops_what_shared_caches_would_obey() -> None:
     names = [b"surrogate-control", b"CDN-Cache-Control", b"x-accel-expires", b"edge-control", b"etag", b"last-modified"]
-    kept = private_headers([(name, b"max-age=9") for name in names])
-    assert [name for name, _ in kept] == [b"vary", b"cache-control"]
+    assert all(is_for_caches(name.lower()) for name in names)
+    placements = page({"at": "nav", "mode": "decided"})
+    kept = head(*((name, b"max-age=9") for name in names), placements=placements)
+    assert [name for name, _ in kept] == [b"content-type", b"vary", b"cache-control", b"x-portal-gateway"]
 
 
 class TestModes:
@@ -283,18 +321,20 @@ class TestModes:
         assert modes(plan(self.PUBLIC, placements=placements)) == [(mode, "")]
 
     def test_a_decided_rule_makes_a_public_page_private(self) -> None:
-        made = plan(self.PUBLIC, placements=page({"at": "nav", "mode": "decided"}))
-        assert value(made.headers, b"cache-control") == b"private"
+        made = head(self.PUBLIC, placements=page({"at": "nav", "mode": "decided"}))
+        assert value(made, b"cache-control") == b"private"
 
     @pytest.mark.parametrize("rule", [{"template": "<b></b>"}, {"sign": "inline"}])
     def test_what_is_personal_does_not_go_into_a_shared_page(self, rule: dict[str, Any]) -> None:
         assert planned(self.PUBLIC, placements=page({"at": "nav", **rule}, vendor="rocketlane")) == "shared_cacheable"
 
     def test_one_decided_slot_makes_the_whole_page_private(self) -> None:
-        made = plan(self.PUBLIC, (b"etag", b'"a"'), placements=page({"at": "nav"}, {"at": "p", "mode": "decided"}))
-        assert modes(made) == [("loader", ""), ("decided", "")]
-        assert value(made.headers, b"cache-control") == b"private"
-        assert value(made.headers, b"etag") is None
+        app = [self.PUBLIC, (b"etag", b'"a"')]
+        placements = page({"at": "nav"}, {"at": "p", "mode": "decided"})
+        assert modes(plan(*app, placements=placements)) == [("loader", ""), ("decided", "")]
+        made = head(*app, placements=placements)
+        assert value(made, b"cache-control") == b"private"
+        assert value(made, b"etag") is None
 
 
 def csp(policy: bytes) -> tuple[bytes, bytes]:
@@ -323,7 +363,7 @@ class TestContentSecurityPolicy:
         made = planned(csp(policy), placements=page(LOADER))
         if isinstance(made, Plan):
             assert (made.slots[0].mode, made.nonce) == expected
-            assert csp(policy) in made.headers
+            assert csp(policy) in made.head([HTML, csp(policy)], TAGS)
         else:
             assert made == expected
 
@@ -354,13 +394,13 @@ class TestContentSecurityPolicy:
         assert (made == "csp_frame") is blocked
 
     def test_extend_adds_the_vendor_to_the_policy(self) -> None:
-        made = plan(csp(b"default-src 'self'; img-src *"), placements=page(FRAME, csp="extend"))
-        policy = value(made.headers, b"content-security-policy")
+        made = head(csp(b"default-src 'self'; img-src *"), placements=page(FRAME, csp="extend"))
+        policy = value(made, b"content-security-policy")
         assert policy == b"default-src 'self'; img-src *; frame-src 'self' https://vendor.example"
 
     def test_extend_leaves_a_page_alone_that_gets_no_iframe(self) -> None:
         policy = csp(b"default-src 'self'")
-        assert policy in plan(policy, placements=page(csp="extend")).headers
+        assert policy in head(policy, placements=page(csp="extend"))
 
     def test_a_blocked_iframe_does_not_keep_a_link_out(self) -> None:
         made = plan(csp(b"frame-src 'none'"), placements=page(FRAME, {"at": "nav"}))
@@ -369,7 +409,7 @@ class TestContentSecurityPolicy:
     @pytest.mark.parametrize("origin", ["", "https://app.acme.com:8443"])
     def test_an_origin_that_is_unknown_or_another_does_not_break_the_plan(self, origin: str) -> None:
         headers = [HTML, csp(b"script-src https://app.acme.com; frame-src 'self'")]
-        assert plan_injection(200, headers, page(LOADER), TAGS, origin) == "csp_script"
+        assert plan_injection(200, headers, page(LOADER), lambda: origin) == "csp_script"
 
 
 def test_a_resumed_download_is_left_to_the_app() -> None:

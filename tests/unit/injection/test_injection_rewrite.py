@@ -18,6 +18,7 @@ REPLACE = {"at": "main", "position": "replace"}
 SNIPPET = b"<i>in</i>"
 NAV = {"at": "nav", "position": "append"}
 JANE = http_scope(session=session_of("jane"))
+ORIGIN = "https://app.acme.com"
 GZIP = (b"content-encoding", b"gzip")
 GIVEN = [Outcome(SNIPPET)]
 
@@ -25,7 +26,7 @@ Make = Callable[..., Any]
 
 
 def rewrite_of(p: Any, *headers: tuple[bytes, bytes], outcomes: list[Outcome] | None = GIVEN) -> Rewrite:
-    return Rewrite(JANE, p.plan(*headers), p.page, p.gateway.decider, p.gateway.events, outcomes)
+    return Rewrite(JANE, p.plan(*headers), p.page, p.gateway.decider, p.gateway.events, outcomes, lambda: ORIGIN)
 
 
 async def run_through(rewrite: Rewrite, *pieces: bytes) -> bytes:
@@ -100,8 +101,8 @@ class TestBytes:
     async def test_a_page_known_to_stay_is_not_even_decoded(self, parts: Make) -> None:
         rewrite = rewrite_of(parts(NAV), GZIP, outcomes=[Outcome(b"", "vendor_no")])
         assert await run_through(rewrite, b"no gzip", b"", b" at all") == b"no gzip at all"
-        assert rewrite.passing_reason == "vendor_no"
-        assert not rewrite.found_nothing
+        assert rewrite.empty_reason == "vendor_no"
+        assert rewrite.misses() == [""], "no place was looked for"
         assert list(rewrite.results()) == [("success", "decided", "vendor_no")]
 
 
@@ -133,8 +134,7 @@ class TestMatches:
         p = parts({"at": "aside"}, {"at": "footer"})
         rewrite = rewrite_of(p, outcomes=[Outcome(SNIPPET), Outcome(SNIPPET)])
         assert await run_through(rewrite, PAGE) == PAGE
-        assert rewrite.found_nothing
-        assert rewrite.no_match_reason == "no_match"
+        assert rewrite.misses() == ["no_match", "no_match"]
 
     async def test_each_placement_has_its_result(self, parts: Make) -> None:
         p = parts(NAV, {"at": "aside"}, {"at": "main"}, {"at": "main"})
@@ -147,7 +147,7 @@ class TestMatches:
             ("success", "decided", "vendor_no"),
             ("success", "loader", ""),
         ]
-        assert not rewrite.found_nothing
+        assert rewrite.misses() == ["", "no_match", "", ""]
 
 
 class TestWaiting:
@@ -157,7 +157,7 @@ class TestWaiting:
         rewrite = rewrite_of(p, outcomes=None)
         chunks = rewrite.run(PAGE, last=True)
         assert await anext(chunks) == PAGE[: PAGE.index(b"</nav>")]
-        assert not rewrite.ready
+        assert rewrite.outcomes is None
         p.success.gate.set()
         rest = b"".join(await collected(chunks))
         assert rest.startswith(LINK)

@@ -36,7 +36,8 @@ def test_an_iframe_has_a_title_and_a_visible_link_beside_it() -> None:
     html = decided_snippet(placement(**{"as": "iframe"}), URLS, "strict-origin").decode()
     frame, link = html.split("</iframe>")
     assert 'src="/portal/onboarding/embed" title="Onboarding"' in frame
-    assert 'allow="storage-access"' in frame
+    assert f'allow="storage-access {VENDOR}; fullscreen {VENDOR}; ' in frame
+    assert 'sandbox="allow-scripts allow-same-origin ' in frame
     assert 'class="portal-frame-open" href="/portal/onboarding/launch"' in link
 
 
@@ -78,7 +79,7 @@ def test_the_loader_is_an_element_after_its_script() -> None:
     html = loader_snippet(placement(), "/app/portal", "/app/w.js").decode()
     script, element = html.split("</script>")
     assert script == '<script type="module" src="/app/w.js">'
-    assert element == '<portal-link portal="onboarding" label="Onboarding" mount="/app/portal"></portal-link>'
+    assert element == '<portal-link portal="onboarding" label="Onboarding" mount="/app/portal" light=""></portal-link>'
 
 
 def test_the_loader_of_a_replacement_ends_with_the_element_whose_next_sibling_is_replaced() -> None:
@@ -103,7 +104,7 @@ def test_root_paths_that_a_visitor_may_choose_do_not_fill_the_memory() -> None:
     kept, chosen = snippets(), placement()
     for number in range(MAX_RENDERED + 10):
         kept.decided(chosen, f"/tenant-{number}")
-    assert len(kept._rendered) == MAX_RENDERED
+    assert kept._rendered.cache_info().currsize == MAX_RENDERED
 
 
 def test_a_signed_link_is_in_the_link_and_is_not_kept() -> None:

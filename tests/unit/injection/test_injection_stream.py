@@ -10,7 +10,7 @@ import pytest
 from codings_kit import pack
 from gateway_kit import HTML, LINK, LOADER, PAGE, Response, http_scope, session_of, settle
 
-from portal_gateway.injection.stream import PageResponder, announcing
+from portal_gateway.injection.stream import Injector, PageResponder, announcing
 from portal_gateway.models import Access
 
 NAV = {"at": "nav", "position": "append"}
@@ -29,17 +29,9 @@ class Exchange:
     ) -> None:
         self.response = Response()
         gateway = p.gateway
-        self.responder = PageResponder(
-            http_scope(method=method, session=session_of(user)),
-            self.response.send,
-            p.page,
-            gateway.decider,
-            gateway.tags,
-            gateway.events,
-            own_origin="https://app.acme.com",
-            revalidates=revalidates,
-            server_timing=timing,
-        )
+        injector = Injector(gateway.decider, gateway.tags, gateway.events, lambda _: "https://app.acme.com", timing)
+        scope = http_scope(method=method, session=session_of(user))
+        self.responder = PageResponder(injector, scope, self.response.send, p.page, revalidates=revalidates)
 
     async def start(self, *headers: tuple[bytes, bytes], status: int = 200, **others: Any) -> None:
         start = {"type": "http.response.start", "status": status, "headers": [HTML, *headers], **others}
@@ -250,16 +242,13 @@ class TestFaults:
         await self.check(p, Exchange(p))
 
     async def test_in_the_decision(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def broken(*_: Any) -> None:
-            raise RuntimeError("a bug")
-
         p = parts(NAV)
-        monkeypatch.setattr(p.gateway.decider, "at_hand", broken)
+        monkeypatch.setattr(p.gateway.decider, "at_hand", lambda *_: 1 / 0)
         await self.check(p, Exchange(p))
 
     async def test_in_the_scanner(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         p = await cached(parts(NAV))
-        monkeypatch.setattr("portal_gateway.injection.rewrite.Scanner", _BrokenScanner)
+        monkeypatch.setattr("portal_gateway.injection.whole.Scanner", _BrokenScanner)
         await self.check(p, Exchange(p))
 
     async def test_in_the_scanner_of_a_stream(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ def test_each_event_is_counted_under_its_own_series() -> None:
     events.placement_empty("success", "denied")
     events.minted("success", "link")
     events.refused("success", "prefetch")
+    events.alerted("success", "breaker_open")
+    events.hooked("success", "repeated")
     assert events.counts == {
         ("injected", "success", "decided"): 2,
         ("injected", "success", "loader"): 1,
@@ -24,6 +26,8 @@ def test_each_event_is_counted_under_its_own_series() -> None:
         ("placement_empty", "success", "denied"): 1,
         ("minted", "success", "link"): 1,
         ("refused", "success", "prefetch"): 1,
+        ("vendor_alert", "success", "breaker_open"): 1,
+        ("hook", "success", "repeated"): 1,
     }
 
 

@@ -31,7 +31,8 @@ def test_the_policy_allows_no_script_and_no_foreign_frame() -> None:
         "default-src 'none'; style-src 'self'; img-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
-    assert "frame-src 'self' https://vendor.example; " in page_policy("https://vendor.example")
+    assert "script-src" not in page_policy(None)
+    assert "frame-src 'self' https://vendor.example; script-src 'self'; " in page_policy("https://vendor.example")
 
 
 def test_pages_have_no_inline_script_or_style() -> None:

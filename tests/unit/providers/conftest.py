@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from portal_gateway.observe.events import Events
 from portal_gateway.providers.planhat import PlanhatProvider
 from portal_gateway.providers.rocketlane import RocketlaneProvider
 from portal_gateway.providers.signing import generate_key_pair
@@ -150,7 +151,15 @@ async def closing() -> AsyncIterator[Callable[[Any], Any]]:
 
 
 @pytest.fixture
-def planhat(vendor: ScriptedVendor, timer: Timer, closing: Callable[[Any], Any]) -> Callable[..., PlanhatProvider]:
+def events() -> Events:
+    """What the test's provider counts."""
+    return Events()
+
+
+@pytest.fixture
+def planhat(
+    vendor: ScriptedVendor, timer: Timer, events: Events, closing: Callable[[Any], Any]
+) -> Callable[..., PlanhatProvider]:
     def make(**options: Any) -> PlanhatProvider:
         values = {
             "provider": "planhat",
@@ -159,13 +168,15 @@ def planhat(vendor: ScriptedVendor, timer: Timer, closing: Callable[[Any], Any])
             "portal_url": "https://share-eu5.planhat.com",
             **options,
         }
-        return closing(PlanhatProvider("success", PlanhatPortal.model_validate(values), timer))
+        return closing(PlanhatProvider("success", PlanhatPortal.model_validate(values), timer, events=events))
 
     return make
 
 
 @pytest.fixture
-def rocketlane(vendor: ScriptedVendor, closing: Callable[[Any], Any]) -> Callable[..., RocketlaneProvider]:
+def rocketlane(
+    vendor: ScriptedVendor, events: Events, closing: Callable[[Any], Any]
+) -> Callable[..., RocketlaneProvider]:
     def make(clock: Callable[[], float] = lambda: 1_700_000_000.9, **options: Any) -> RocketlaneProvider:
         values = {
             "provider": "rocketlane",
@@ -175,7 +186,7 @@ def rocketlane(vendor: ScriptedVendor, closing: Callable[[Any], Any]) -> Callabl
             "signing": {"key": Secret(SHARED_SECRET.encode(), "env SHARED_SECRET")},
             **options,
         }
-        return closing(RocketlaneProvider("onboarding", RocketlanePortal.model_validate(values), clock))
+        return closing(RocketlaneProvider("onboarding", RocketlanePortal.model_validate(values), clock, events=events))
 
     return make
 

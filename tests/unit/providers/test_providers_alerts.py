@@ -4,21 +4,23 @@ import logging
 
 import pytest
 
+from portal_gateway.observe.events import Events
 from portal_gateway.providers.alerts import Alerts
 
 
 def test_an_alert_is_counted_each_time_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    alerts = Alerts("success")
+    events = Events()
+    alerts = Alerts("success", events)
     for _ in range(3):
         alerts.raised("filter_ignored", "look here")
-    assert alerts.counts["filter_ignored"] == 3
+    assert events.counts["vendor_alert", "success", "filter_ignored"] == 3
     assert [(r.name, r.levelno, r.getMessage()) for r in caplog.records] == [
         ("portal_gateway.vendor", logging.WARNING, "portal success: look here")
     ]
 
 
 def test_an_alert_that_ended_is_logged_when_it_begins_again(caplog: pytest.LogCaptureFixture) -> None:
-    alerts = Alerts("success")
+    alerts = Alerts("success", Events())
     alerts.raised("refused", "no", logging.ERROR)
     alerts.cleared("refused")
     alerts.cleared("never raised")
@@ -27,7 +29,7 @@ def test_an_alert_that_ended_is_logged_when_it_begins_again(caplog: pytest.LogCa
 
 
 def test_alerts_are_independent_of_each_other(caplog: pytest.LogCaptureFixture) -> None:
-    alerts = Alerts("success")
+    alerts = Alerts("success", Events())
     alerts.raised("one", "1")
     alerts.raised("two", "2")
     assert len(caplog.records) == 2

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from portal_gateway.errors import VendorBusy, VendorError, VendorRefusedUs, VendorUnavailable
+from portal_gateway.observe.events import Events
 from portal_gateway.providers.alerts import Alerts
 from portal_gateway.providers.client import MAX_CONNECTIONS, VendorClient
 
@@ -31,7 +32,7 @@ def client(vendor: Any, closing: Callable[[Any], Any]) -> Callable[..., VendorCl
         client = VendorClient(
             base_url or vendor.url,
             credentials,
-            Alerts("success"),
+            Alerts("success", Events()),
             timeout_s=timeout_s,
             max_bytes=max_bytes,
             clock=lambda: 1_700_000_000.0,
@@ -260,8 +261,24 @@ async def test_broken_answers(raw: bytes, vendor: Any, client: Callable[..., Ven
 
 
 async def test_nobody_listens(client: Callable[..., VendorClient], unused_url: str) -> None:
-    with pytest.raises(VendorUnavailable, match="cannot be reached"):
+    with pytest.raises(VendorUnavailable, match="cannot be reached") as caught:
         await client(unused_url).request("GET", "/a")
+    assert not caught.value.sent
+
+
+async def test_a_kept_connection_that_breaks_may_have_carried_the_call(
+    vendor: Any, client: Callable[..., VendorClient]
+) -> None:
+    async def close(writer: asyncio.StreamWriter) -> None:
+        return
+
+    vendor.answer("/a")
+    vendor.script("/b", close)
+    caller = client()
+    await caller.request("GET", "/a")
+    with pytest.raises(VendorUnavailable, match="cannot be reached") as caught:
+        await caller.request("GET", "/b")
+    assert caught.value.sent
 
 
 @pytest.fixture
@@ -279,8 +296,9 @@ async def test_a_certificate_nobody_vouches_for(client: Callable[..., VendorClie
     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     try:
-        with pytest.raises(VendorUnavailable, match="ConnectError"):
+        with pytest.raises(VendorUnavailable, match="ConnectError") as caught:
             await client(f"https://127.0.0.1:{port}").request("GET", "/a")
+        assert not caught.value.sent
     finally:
         server.close()
 

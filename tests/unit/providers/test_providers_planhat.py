@@ -14,8 +14,10 @@ from portal_gateway.errors import (
     VendorUnavailable,
 )
 from portal_gateway.models import Access, EndUser
+from portal_gateway.observe.events import Events
 from portal_gateway.providers import planhat as module
 from portal_gateway.providers.planhat import PlanhatProvider
+from portal_gateway.providers.refusals import ENOUGH
 
 JANE = EndUser("42", "Jane+x@vance.com", company_id="c1")
 ACCESS = "/shareabletokens/access/extid-42"
@@ -78,14 +80,14 @@ async def test_trouble_never_signs(status: int, vendor: Any, planhat: MakePlanha
 
 
 async def test_an_answer_of_unknown_form_is_counted_and_logged_once(
-    vendor: Any, planhat: MakePlanhat, caplog: pytest.LogCaptureFixture
+    vendor: Any, planhat: MakePlanhat, events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.answer(ACCESS, {"portals": ["jane's"]})
     provider = planhat()
     for _ in range(3):
         with pytest.raises(VendorError, match="could not be understood"):
             await provider.check_access(JANE)
-    assert provider.alerts.counts["access_answer_unknown"] == 3
+    assert events.counts["vendor_alert", "success", "access_answer_unknown"] == 3
     assert len(caplog.records) == 1
     assert "jane" not in caplog.text
 
@@ -107,7 +109,7 @@ async def test_a_404_for_everybody_is_an_alert(
 ) -> None:
     path = "/shareabletokens/access/extid-{}"
     provider = planhat()
-    for number in range(module.SUSPICIOUS_REFUSALS):
+    for number in range(ENOUGH):
         assert caplog.records == []
         vendor.answer(path.format(number), status=404)
         await provider.check_access(EndUser(str(number)))
@@ -123,8 +125,8 @@ async def test_one_real_answer_in_between_is_no_alert(
 ) -> None:
     vendor.answer("/shareabletokens/access/extid-1", status=404)
     vendor.answer("/shareabletokens/access/extid-2", False)
-    provider = planhat()
-    for number in range(3 * module.SUSPICIOUS_REFUSALS):
+    provider = planhat(limits={"per_minute": 1000})
+    for number in range(3 * ENOUGH):
         await provider.check_access(EndUser("2" if number % 10 == 9 else "1"))
     assert caplog.records == []
 
@@ -312,13 +314,13 @@ async def test_twins_are_told_apart_by_company_and_remembered_apart(vendor: Any,
     assert (await provider.check_access(EndUser("43", JANE.email, company_id="c2"))).granted
 
 
-async def test_a_list_that_may_be_cut_off_decides_nothing(vendor: Any, planhat: MakePlanhat) -> None:
+async def test_a_list_that_may_be_cut_off_decides_nothing(vendor: Any, planhat: MakePlanhat, events: Events) -> None:
     strangers = [end_user(str(number), email=f"{number}@x.com") for number in range(module.MAX_NAMESAKES - 1)]
     vendor.answer("/endusers", [end_user(), *strangers])
     provider = planhat(resolve="email")
     with pytest.raises(VendorError):
         await provider.check_access(JANE)
-    assert provider.alerts.counts["filter_ignored"] == 1
+    assert events.counts["vendor_alert", "success", "filter_ignored"] == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,10 +18,14 @@ from portal_gateway.errors import (
     VendorError,
     VendorRefusedUs,
     VendorUnavailable,
+    VendorUnreadable,
 )
 from portal_gateway.models import Access, Choice, EndUser
+from portal_gateway.observe.events import Events
 from portal_gateway.providers import rocketlane_projects
+from portal_gateway.providers.refusals import ENOUGH
 from portal_gateway.providers.rocketlane import RocketlaneProvider
+from portal_gateway.providers.urgency import Urgency, urgency
 
 LIST = "/api/1.0/projects"
 JANE = EndUser("42", "Jane@Vance.com", company_id="301")
@@ -137,18 +143,18 @@ async def test_several_projects_are_choices_by_name(vendor: Any, rocketlane: Mak
 
 
 async def test_an_ignored_filter_never_opens_another_companys_project(
-    vendor: Any, rocketlane: MakeRocketlane, caplog: pytest.LogCaptureFixture
+    vendor: Any, rocketlane: MakeRocketlane, events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
     serve(vendor, project(1, 999), project(2, None), project(5), project(3, 998))
     provider = rocketlane()
     assert await provider.check_access(JANE) == Access.grant("member")
     assert claims_of(await provider.mint(JANE, "link"))["config"]["projectId"] == 5
     assert await denial(provider, JANE, "1") == "choice_not_open"
-    assert provider.alerts.counts["filter_ignored"] == 1
+    assert events.counts["vendor_alert", "onboarding", "filter_ignored"] == 1
     assert len(caplog.records) == 1
 
     assert await provider.check_access(EndUser("1", JANE.email, company_id="777")) == Access.deny("no_project")
-    assert provider.alerts.counts["filter_ignored"] == 2
+    assert events.counts["vendor_alert", "onboarding", "filter_ignored"] == 2
     assert len(caplog.records) == 1
 
 
@@ -403,7 +409,7 @@ def test_the_subject_is_what_the_decision_depends_on(rocketlane: MakeRocketlane)
 async def test_trouble_with_the_list_is_never_a_denial(
     status: int, error: type[VendorError], vendor: Any, rocketlane: MakeRocketlane
 ) -> None:
-    vendor.answer(LIST, page(), status=status)
+    vendor.answer(LIST, page(), status=status, headers={"Retry-After": "60"})
     provider = rocketlane()
     with pytest.raises(error):
         await provider.check_access(JANE)
@@ -473,7 +479,7 @@ async def test_a_list_without_end_is_given_up(vendor: Any, rocketlane: MakeRocke
     for number in range(rocketlane_projects.MAX_PAGES + 5):
         vendor.answer(LIST, page(project(), following=str(number)))
     with pytest.raises(VendorError, match="pages"):
-        await rocketlane().check_access(JANE)
+        await rocketlane(limits={"lists_per_minute": 1000}).check_access(JANE)
     assert len(vendor.calls) == rocketlane_projects.MAX_PAGES
 
 
@@ -518,9 +524,12 @@ async def test_colleagues_share_one_list_call(vendor: Any, rocketlane: MakeRocke
 async def test_a_list_is_read_again_after_its_time(vendor: Any, timer: Any) -> None:
     from portal_gateway.providers.alerts import Alerts
     from portal_gateway.providers.client import VendorClient
+    from portal_gateway.providers.guard import Guard
 
-    client = VendorClient(f"{vendor.url}/api/1.0", {}, Alerts("o"), timeout_s=5, max_bytes=100_000)
-    reader = rocketlane_projects.ProjectReader(client, Alerts("o"), timer)
+    alerts = Alerts("o", Events())
+    client = VendorClient(f"{vendor.url}/api/1.0", {}, alerts, timeout_s=5, max_bytes=100_000)
+    guard = Guard("o", alerts, timeout_s=5, per_minute=400)
+    reader = rocketlane_projects.ProjectReader(client, guard, alerts, timer)
     serve(vendor, project())
     await reader.of_company(301)
     await reader.of_company(301)
@@ -531,10 +540,10 @@ async def test_a_list_is_read_again_after_its_time(vendor: Any, timer: Any) -> N
 
 
 async def test_a_failure_is_not_remembered(vendor: Any, rocketlane: MakeRocketlane) -> None:
-    vendor.answer(LIST, status=500)
+    vendor.answer(LIST, {"data": "none"})
     vendor.answer(LIST, page(project()))
     provider = rocketlane()
-    with pytest.raises(VendorUnavailable):
+    with pytest.raises(VendorUnreadable):
         await provider.check_access(JANE)
     assert (await provider.check_access(JANE)).granted
 
@@ -558,6 +567,25 @@ async def test_one_who_leaves_does_not_take_the_list_from_the_others(vendor: Any
     assert first.cancelled()
 
 
+async def test_a_click_does_not_wait_for_a_list_that_waits_for_its_turn(
+    vendor: Any, rocketlane: MakeRocketlane
+) -> None:
+    serve(vendor, project())
+    provider = rocketlane(limits={"lists_per_minute": 40})  # of which 4 may be used at once, 2 by nobody in a hurry
+
+    def asking(company_id: str, who: Urgency) -> asyncio.Task[Access]:
+        context = copy_context()
+        context.run(urgency.set, who)
+        user = EndUser("42", JANE.email, company_id=company_id)
+        return asyncio.create_task(provider.check_access(user), context=context)
+
+    refreshes = [asking(company_id, Urgency.REFRESH) for company_id in ("1", "2", "301", "301")]
+    await asyncio.wait(refreshes[:2])
+    assert await asking("301", Urgency.LAUNCH) == Access.grant("member")
+    assert not any(refresh.done() for refresh in refreshes[2:])
+    assert len(vendor.calls) == 3
+
+
 async def test_closing_while_a_list_is_being_read(vendor: Any, rocketlane: MakeRocketlane) -> None:
     async def hang(writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
@@ -570,6 +598,23 @@ async def test_closing_while_a_list_is_being_read(vendor: Any, rocketlane: MakeR
     await provider.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_refusal_for_everybody_is_an_alert(
+    status: int, vendor: Any, rocketlane: MakeRocketlane, events: Events, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.answer(f"{LIST}/5", status=status)
+    provider = rocketlane(project={"id": 5}, limits={"per_minute": 1000})
+    for _ in range(ENOUGH):
+        assert caplog.records == []
+        with suppress(VendorError):
+            await provider.check_access(JANE)
+    assert events.counts["vendor_alert", "onboarding", "everyone_refused"] == 1
+    assert "permissions" in caplog.text
 
 
 # --- secrets --------------------------------------------------------------------------------------

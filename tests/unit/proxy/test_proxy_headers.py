@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from portal_gateway.proxy.framing import Framing
+from portal_gateway.http11.framing import Framing
 from portal_gateway.proxy.headers import (
     HOP_BY_HOP,
     MalformedRequest,

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from portal_gateway.proxy.framing import Framing
+from portal_gateway.http11.framing import Framing
 from portal_gateway.proxy.response import BadResponse, ResponseParser
 
 OK = b"HTTP/1.1 200 OK\r\n"

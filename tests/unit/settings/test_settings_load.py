@@ -142,7 +142,7 @@ portals:
     ("text", "problem"),
     [
         pytest.param(
-            "frobnicate: 1\n", "line 2: frobnicate: unknown key; known here: compress, forget, identity, ", id="key"
+            "frobnicate: 1\n", "line 2: frobnicate: unknown key; known here: admin, cache, compress, ", id="key"
         ),
         pytest.param("7: x\n", "line 2: 7: unknown key; known here:", id="number-as-key"),
         pytest.param("on: x\n", "line 2: on: unknown key; known here:", id="boolean-as-key"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal_gateway.proxy.framing import (
+from portal_gateway.http11.framing import (
     Framing,
     FramingError,
     keeps_alive,

@@ -30,6 +30,10 @@ class FramingError(ValueError):
     """The headers of a message contradict each other or are not understood."""
 
 
+class UnsupportedCoding(FramingError):
+    """A transfer coding other than chunked."""
+
+
 def content_length(headers: HeaderPairs) -> int | None:
     """The declared length in bytes. Repeated, signed and listed lengths are refused, equal ones too."""
     lines = values(headers, b"content-length")
@@ -46,8 +50,10 @@ def is_chunked(headers: HeaderPairs) -> bool:
     lines = values(headers, b"transfer-encoding")
     if not lines:
         return False
-    if len(lines) > 1 or lines[0].lower() != b"chunked":
-        raise FramingError("repeated or unsupported Transfer-Encoding")
+    if len(lines) > 1:
+        raise FramingError("repeated Transfer-Encoding")
+    if lines[0].lower() != b"chunked":
+        raise UnsupportedCoding("unsupported Transfer-Encoding")
     return True
 
 

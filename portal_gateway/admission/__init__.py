@@ -1,0 +1,1 @@
+"""Who may join: addresses and the policy over them. Pure."""

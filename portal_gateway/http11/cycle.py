@@ -1,0 +1,239 @@
+"""One request and its response, as the app sees them: ASGI's `receive` and `send`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from portal_gateway.http11.body import ChunkedBody, LengthBody
+from portal_gateway.http11.extensions import INTERIM, REQUEST_TRAILERS, TRAILERS
+from portal_gateway.http11.fields import head_bytes
+from portal_gateway.http11.framing import Framing
+from portal_gateway.http11.request_head import BadRequest, RequestHead
+from portal_gateway.http11.response_head import STATUS_LINES, ResponseHead, response_head
+from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Scope
+
+if TYPE_CHECKING:
+    from portal_gateway.http11.connection import Connection
+
+logger = logging.getLogger("uvicorn.error")
+
+# Body bytes that wait for the app before reading pauses (uvicorn's figure).
+HIGH_WATER_BYTES = 64 * 1024
+# From so many bytes on, handing a second piece to the kernel costs less than copying it behind the first.
+_GATHERED_BYTES = 16 * 1024
+_CONTINUE = STATUS_LINES[100] + b"\r\n\r\n"
+
+
+class Cycle:
+    """The connection feeds the request's body in; `Connection.cycle_over` is called once the response is sent."""
+
+    __slots__ = (
+        "_body",
+        "_body_ended",
+        "_changed",
+        "_connection",
+        "_expects_continue",
+        "_left",
+        "_pending",
+        "_reader",
+        "_request",
+        "_response",
+        "_sends_trailers",
+        "disconnected",
+        "over",
+        "scope",
+    )
+
+    def __init__(self, connection: Connection, request: RequestHead, scope: Scope) -> None:
+        self._connection = connection
+        self._request = request
+        self.scope = scope
+        self._reader = _body_reader(connection, request)
+        self._body = bytearray()
+        # Whether the app has been given the last of the body.
+        self._body_ended = False
+        self._expects_continue = request.expects_continue
+        self._changed: asyncio.Event | None = None
+        self._response: ResponseHead | None = None
+        # The head, which leaves with the first bytes of the body or, without any, when the event loop has turned.
+        self._pending = b""
+        self._left = 0
+        self._sends_trailers = False
+        self.disconnected = False
+        self.over = False
+
+    # What the connection asks.
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the response has begun."""
+        return self._response is not None
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether another request may follow the response that was sent."""
+        return self._response is not None and self._response.keep_alive
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the end of the connection is the end of the response's body."""
+        return self._response is not None and self._response.framing is Framing.CLOSE
+
+    @property
+    def has_whole_body(self) -> bool:
+        return self._reader is None or self._reader.complete
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client should send no more of the body for now."""
+        return len(self._body) > HIGH_WATER_BYTES
+
+    @property
+    def waits_for_body(self) -> bool:
+        """Whether it is the client's turn. One that expects a 100 waits itself."""
+        return not self.has_whole_body and not self._expects_continue
+
+    def feed(self, data: bytes) -> int:
+        """Take in bytes of the body; how many of `data` are done with. Raises BodyError."""
+        assert self._reader is not None
+        taken = self._reader.feed(data, self._body)
+        self._wake()
+        return taken
+
+    def disconnect(self) -> None:
+        """The client is gone, or no more of its request can be read: the app learns it from `receive`."""
+        self.disconnected = True
+        self._wake()
+
+    # The app's side.
+
+    async def run(self, app: ASGIApp) -> None:
+        """Call the app, and see to it that a response it leaves unfinished never looks complete."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception as error:
+            logger.error("Exception in ASGI application\n", exc_info=error)
+        except BaseException:
+            self._connection.break_off()
+            raise
+        if self.over or self.disconnected:
+            return
+        if self._response is not None:
+            self._connection.break_off()
+            return
+        self._connection.refuse(BadRequest(500, "Internal Server Error"))
+
+    async def receive(self) -> Message:
+        if self._expects_continue and self._response is None and not self.disconnected:
+            self._connection.transport.write(_CONTINUE)
+            self._expects_continue = False
+            self._connection.body_awaited()
+        while not (self.disconnected or self.over):
+            if self._body or (not self._body_ended and self.has_whole_body):
+                return self._take_body()
+            if self._changed is None:
+                self._changed = asyncio.Event()
+            self._changed.clear()
+            await self._changed.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if self._connection.writing_paused and not self.disconnected:
+            await self._connection.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if self._response is None:
+            if kind == "http.response.start":
+                self._start(message)
+            elif kind == INTERIM and self._request.version == "1.1":
+                self._send_interim(message)
+            elif kind != INTERIM:
+                raise RuntimeError(f"the response has not started, but the app sent {kind!r}")
+        elif kind == "http.response.body" and not self.over:
+            self._send_body(self._response, message.get("body", b""), more=message.get("more_body", False))
+        elif kind == TRAILERS and self._sends_trailers and not self.over:
+            self._send_trailers(message.get("headers", ()))
+        else:
+            raise RuntimeError(f"the app sent {kind!r} where the response has no place for it")
+
+    def _take_body(self) -> Message:
+        ended = self.has_whole_body
+        message: Message = {"type": "http.request", "body": bytes(self._body), "more_body": not ended}
+        self._body.clear()
+        self._body_ended = ended
+        if ended:
+            if self._reader is not None and self._reader.trailers:
+                message[REQUEST_TRAILERS] = self._reader.trailers
+        else:
+            self._connection.body_awaited()
+        return message
+
+    def _start(self, message: Message) -> None:
+        request = self._request
+        self._response = response = response_head(
+            message["status"],
+            message.get("headers", ()),
+            method=request.method,
+            version=request.version,
+            # What is left of a body when the response ends would be taken for the next request.
+            keep_alive=request.keep_alive and self.has_whole_body and not self._connection.is_stopping,
+        )
+        self._left = response.length
+        self._sends_trailers = message.get("trailers", False) and response.framing is Framing.CHUNKED
+        self._pending = response.data
+        self._connection.loop.call_soon(self._flush)
+
+    def _send_interim(self, message: Message) -> None:
+        if 100 < message["status"] < 200 and message["status"] != 101:
+            self._connection.transport.write(head_bytes(STATUS_LINES[message["status"]], message["headers"]))
+
+    def _send_body(self, response: ResponseHead, body: bytes, *, more: bool) -> None:
+        if response.framing is Framing.CHUNKED:
+            pieces = [self._pending, b"%x\r\n" % len(body), body, b"\r\n"] if body else [self._pending]
+            if not (more or self._sends_trailers):
+                pieces.append(b"0\r\n\r\n")
+        elif response.framing is Framing.NONE:
+            pieces = [self._pending]
+        else:
+            if response.framing is Framing.LENGTH:
+                self._left -= len(body)
+                if self._left < 0 or (self._left and not more):
+                    raise RuntimeError("the app sent a body that differs from its Content-Length")
+            pieces = [self._pending, body]
+        self._write(pieces, len(body))
+        if not (more or self._sends_trailers):
+            self._end()
+
+    def _send_trailers(self, headers: RawHeaders) -> None:
+        # A header block without its start line, which the last chunk takes the place of.
+        self._write([self._pending, head_bytes(b"0", headers)], 0)
+        self._end()
+
+    def _write(self, pieces: list[bytes], body_bytes: int) -> None:
+        self._pending = b""
+        if body_bytes > _GATHERED_BYTES:
+            self._connection.transport.writelines(pieces)
+        elif data := b"".join(pieces):
+            self._connection.transport.write(data)
+
+    def _flush(self) -> None:
+        if self._pending and not self.disconnected:
+            self._write([self._pending], 0)
+
+    def _end(self) -> None:
+        self.over = True
+        self._wake()
+        self._connection.cycle_over(self)
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+
+def _body_reader(connection: Connection, request: RequestHead) -> LengthBody | ChunkedBody | None:
+    if request.framing is Framing.CHUNKED:
+        return ChunkedBody(connection.limits.head_bytes, connection.limits.fields)
+    return LengthBody(request.length) if request.length else None

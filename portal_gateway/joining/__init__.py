@@ -1,0 +1,1 @@
+"""How a customer who is not yet in gets in: by shared link, by invitation, and who may."""

@@ -1,0 +1,48 @@
+"""The mails that carry magic links, as text and HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from portal_gateway.admission.addresses import Address
+from portal_gateway.mail.base import Mail
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """What an invitation says beside its link. All of it is text that people have typed in."""
+
+    by: str
+    project: str
+    message: str
+
+
+class Letters:
+    """Writes the mails."""
+
+    def join(self, to: Address, label: str, url: str, minutes: int) -> Mail:
+        """For somebody who has asked for a link."""
+        return self._mail("join", to, f"Your link to {label}", minutes * 60, label=label, url=url, minutes=minutes)
+
+    def invitation(self, to: Address, label: str, url: str, days: int, invited: Invited) -> Mail:
+        """For somebody who is invited by a customer."""
+        subject = f"You are invited to {label}"
+        return self._mail("invitation", to, subject, days * 86_400, label=label, url=url, days=days, invited=invited)
+
+    def _mail(self, kind: str, to: Address, subject: str, ttl_s: float, **values: object) -> Mail:
+        text = self._templates.get_template(f"{kind}.txt").render(values)
+        html = self._templates.get_template(f"{kind}.html").render(values)
+        return Mail(str(to), " ".join(subject.split()), text, html, kind, ttl_s=ttl_s)
+
+    @cached_property
+    def _templates(self) -> Environment:
+        return Environment(
+            loader=PackageLoader("portal_gateway.joining"),
+            autoescape=select_autoescape(("html",), default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            keep_trailing_newline=True,
+        )

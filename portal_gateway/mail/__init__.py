@@ -1,0 +1,1 @@
+"""Mails to people: composed, kept until a server has taken them, sent by SMTP."""

@@ -1,0 +1,1 @@
+"""`portal-gateway serve`: processes, signals, reload, and the second listener."""

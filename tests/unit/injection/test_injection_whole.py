@@ -1,0 +1,112 @@
+"""A page of one piece comes out as the stream would have sent it, byte for byte and reason for reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gateway_kit import HTML, PAGE, collected, http_scope, session_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal_gateway.html.body_end import BodyEnd, end_of_body
+from portal_gateway.html.scanner import Mark, Position, Target, compile_targets
+from portal_gateway.html.selectors import parse_selector
+from portal_gateway.injection.decide import Outcome
+from portal_gateway.injection.filling import TURN_BYTES
+from portal_gateway.injection.rewrite import Rewrite
+from portal_gateway.injection.whole import is_plain, whole_page
+
+Make = Callable[..., Any]
+
+BODY = {"at": "body"}
+NAV = {"at": "nav", "position": "append"}
+REPLACED = {"at": "main", "position": "replace"}
+EVERY = {"at": "li", "position": "before", "all": True}
+GZIP = (b"content-encoding", b"gzip")
+JANE = http_scope(session=session_of("jane"))
+
+# What ends of pages are made of, with what hides an end tag, moves it or cuts it off.
+PIECES = [
+    b"</body>",
+    b"</BODY >",
+    b"</html>",
+    b"</bo",
+    b"<body>",
+    b"<nav><ul><li>a<li>b</ul></nav>",
+    b"<main>Hello</main>",
+    b"<p>text</p>\n",
+    b"<a href='x'>",
+    b"</a>",
+    b"<table><tr><td>",
+    b"</table>",
+    b"<!--",
+    b"-->",
+    b"<!-- </body> -->",
+    b"<script>",
+    b"'</body>'",
+    b"</script>",
+    b"<img alt='",
+    b"'>",
+    b"\xff\xfe",
+    b"x" * 300,
+    b"<p>y</p>" * 200,
+    b"<p>" + b"z" * 70_000 + b"</p>",
+]
+pages = st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join)
+outcomes = st.sampled_from(
+    [Outcome(b"<i>in</i>"), Outcome(b"<i>load</i>", is_loader=True), Outcome(b"", "vendor_no")],
+)
+
+
+@given(pages)
+@settings(max_examples=400, deadline=None)
+def test_the_end_of_the_body_is_where_the_stream_finds_it(page: bytes) -> None:
+    compiled = compile_targets([Target(parse_selector("body"), Position.APPEND)])
+    engine = BodyEnd(compiled, 1 << 16)
+    offset, found = 0, None
+    for segment in (*engine.feed(page), *engine.close()):
+        if isinstance(segment, Mark):
+            found = offset
+        else:
+            offset += len(segment)
+    assert end_of_body(page, compiled) == (engine.bail_reason if found is None else found)
+
+
+@pytest.mark.parametrize(
+    "inject",
+    [[BODY], [BODY, BODY], [NAV], [REPLACED, NAV], [EVERY, REPLACED], [{"at": "aside"}, BODY]],
+    ids=["body", "body-twice", "nav", "replaced", "every", "absent-and-body"],
+)
+@given(page=st.one_of(pages, st.just(PAGE)), data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_page_is_what_the_stream_sends(parts: Make, inject: Any, page: bytes, data: st.DataObject) -> None:
+    p = parts(*inject)
+    chosen = [data.draw(outcomes) for _ in inject]
+    plan = p.plan()
+    rewrite = Rewrite(JANE, plan, p.page, p.gateway.decider, p.gateway.events, chosen, lambda: "https://app.acme.com")
+    streamed = b"".join(await collected(rewrite.run(page, last=True)))
+    whole, misses = whole_page(page, p.page, chosen)
+    assert (whole, list(misses)) == (streamed, rewrite.misses())
+
+
+def test_a_stream_is_needed_for_what_is_coded_or_very_long(parts: Make) -> None:
+    assert is_plain(parts(NAV).plan(), PAGE)
+    assert is_plain(parts(NAV).plan(), b" " * TURN_BYTES)
+    assert not is_plain(parts(NAV).plan(), b" " * (TURN_BYTES + 1))
+    assert not is_plain(parts(NAV).plan(GZIP), PAGE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "plain"),
+    [
+        pytest.param(NAV, True, id="a-link-needs-no-policy"),
+        pytest.param({**NAV, "as": "iframe"}, False, id="iframe"),
+        pytest.param({**NAV, "mode": "loader"}, False, id="loader"),
+    ],
+)
+def test_and_where_a_policy_in_the_page_may_forbid_what_goes_in(parts: Make, rule: Any, plain: bool) -> None:
+    meta = b"<meta http-equiv='Content-Security-Policy' content=\"frame-src 'none'\">"
+    assert is_plain(parts(rule).plan(HTML), meta + PAGE) is plain
+    assert is_plain(parts(rule).plan(HTML), PAGE)
