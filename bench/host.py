@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from portal_gateway import PortalGatewayMiddleware, load_settings
 from portal_gateway.sandbox.cast import create_world
 from portal_gateway.sandbox.clock import Clock
 from portal_gateway.sandbox.planhat import create_planhat
+from portal_gateway.wire.asgi import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN = "token-of-the-bench"
 SESSION_SECRET = "secret-of-the-bench"
@@ -64,6 +65,42 @@ def gateway() -> PortalGatewayMiddleware:
 
 def gateway_session() -> PortalGatewayMiddleware:
     return _wrapped(bare_session(), SESSION_IDENTITY)
+
+
+def floor() -> Replayed:
+    return Replayed(bare(), gateway())
+
+
+class Replayed:
+    """Runs `app`, and sends what `gateway` has made of its page once: the least that any middleware costs that changes
+    a page, its head and nothing else."""
+
+    def __init__(self, app: ASGIApp, gateway: ASGIApp) -> None:
+        self._app = app
+        self._gateway = gateway
+        self._made: dict[str, dict[str, Message]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        made = self._made.get(scope["path"]) if scope["type"] == "http" else None
+        if made is None:
+            await self._gateway(scope, receive, self._recorded(scope, send))
+            return
+
+        def relay(message: Message) -> Awaitable[None]:
+            return send(made[message["type"]])
+
+        await self._app(scope, receive, relay)
+
+    def _recorded(self, scope: Scope, send: Send) -> Send:
+        messages: dict[str, Message] = {}
+
+        async def relay(message: Message) -> None:
+            messages[message["type"]] = message
+            if b"portal-link" in message.get("body", b"") and not message.get("more_body", False):
+                self._made[scope["path"]] = messages
+            await send(message)
+
+        return relay
 
 
 def _wrapped(app: Starlette, identity: dict[str, Any]) -> PortalGatewayMiddleware:

@@ -10,7 +10,7 @@ from itsdangerous import TimestampSigner
 
 from bench import host
 from bench.measure import Case, fetch, interleaved
-from bench.report import Table, ratio_row
+from bench.report import Goal, Table, ratio_row
 from bench.servers import Server, all_of, free_port, running, uvicorn
 
 USER = {"X-User-Id": "jane", "X-User-Email": "jane@vance.example"}
@@ -20,7 +20,8 @@ NAVIGATION = {
     "Sec-Fetch-Mode": "navigate",
 }
 FETCH = {"Accept": "application/json", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors"}
-_KINDS = ("bare", "gateway", "bare_session", "gateway_session")
+_KINDS = ("bare", "gateway", "bare_session", "gateway_session", "floor")
+_TRIES = 5
 _SNIPPET = b'<a class="portal-link"'
 
 # name, path, headers, identity, what must be reached, whether a link must be in the answer
@@ -34,6 +35,8 @@ _ROWS: tuple[tuple[str, str, dict[str, str], str, float | None, bool], ...] = (
     ("100 KB page, `body`", "/body/100k", NAVIGATION, "headers", 0.70, True),
     ("100 KB page, `nav .links`", "/nav/100k", NAVIGATION, "headers", 0.70, True),
     ("100 KB page, `.site-footer`", "/footer/100k", NAVIGATION, "headers", None, True),
+    ("5 KB page, `body`, made before", "/body/5k", NAVIGATION, "floor", None, True),
+    ("100 KB page, `body`, made before", "/body/100k", NAVIGATION, "floor", None, True),
     ("5 KB page, `body`, session", "/body/5k", NAVIGATION, "session", 0.70, True),
     ("100 KB page, `body`, session", "/body/100k", NAVIGATION, "session", 0.70, True),
 )
@@ -54,8 +57,12 @@ def run(rounds: int, seconds: float) -> list[Table]:
         ours, plain = results[name], results[f"{name}, bare app"]
         more = {"req/s": round(ours.requests_per_s), "p99 ms": ours.p99_ms, "RSS MB": ours.rss_mb}
         rows.append(ratio_row(name, ours.cpu_us, plain.cpu_us, must, **more, spread=round(ours.spread, 2)))
-    note = "Yardstick: the same app without the gateway. Unless it says session, the user comes from headers."
-    return [Table("Middleware", rows, note)]
+    note = (
+        "Yardstick: the same app without the gateway. Unless it says session, the user comes from headers."
+        " `made before`: another middleware in the gateway's place sends an answer that the gateway has once made;"
+        " what that costs, no gateway in front of this app and server can save."
+    )
+    return [Table("Middleware", rows, note, Goal("ratio"))]
 
 
 def _cases(servers: dict[str, Server]) -> Iterator[Case]:
@@ -63,16 +70,16 @@ def _cases(servers: dict[str, Server]) -> Iterator[Case]:
         suffix = "_session" if identity == "session" else ""
         asked = headers | ({"Cookie": f"session={_session()}"} if suffix else USER)
         yield Case(f"{name}, bare app", servers[f"bare{suffix}"], path, asked)
-        yield Case(name, servers[f"gateway{suffix}"], path, asked)
+        yield Case(name, servers["floor" if identity == "floor" else f"gateway{suffix}"], path, asked)
 
 
 def _check(cases: Sequence[Case]) -> None:
     wanted = {name: injected for name, *_, injected in _ROWS}
     for case in cases:
-        for _ in range(2):  # the vendor is asked while the first page waits
-            found = fetch(case).count(_SNIPPET)
-        if found != int(wanted.get(case.name, False)):
-            raise RuntimeError(f"{case.name}: {found} links in the answer")
+        due = int(wanted.get(case.name, False))
+        # The vendor is asked while the first page waits, on a busy machine in vain.
+        if not any(fetch(case).count(_SNIPPET) == due for _ in range(_TRIES)):
+            raise RuntimeError(f"{case.name}: not {due} links in the answer")
 
 
 def _session() -> str:

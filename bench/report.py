@@ -32,16 +32,51 @@ _PROGRAMS = {"nginx": ("nginx", "-v"), "wrk": ("wrk", "-v")}
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What the project wants of the rows of a table: of the figure in column `figure`, the bound in column `bound`.
+
+    Rows without a bound have no goal. `at_least` says on which side of the bound it is good.
+    """
+
+    figure: str
+    bound: str = "must reach"
+    at_least: bool = True
+
+
+@dataclass(frozen=True)
 class Table:
     title: str
     rows: Sequence[Mapping[str, Cell]]
     note: str = ""
+    goal: Goal | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Table:
+        goal = values.get("goal")
+        return cls(**{**values, "goal": goal and Goal(**goal)})
 
     def markdown(self) -> str:
         columns = list(self.rows[0])
         lines = [columns, ["---"] * len(columns), *([_cell(row.get(c)) for c in columns] for row in self.rows)]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"### {self.title}\n\n{table}\n" + (f"\n{self.note}\n" if self.note else "")
+        return "\n".join(
+            [f"### {self.title}\n\n{table}\n", *(f"{text}\n" for text in (self.note, self.verdict()) if text)]
+        )
+
+    def verdict(self) -> str:
+        """Which rows have missed their goal; empty for a table without goals."""
+        goal = self.goal
+        due = [] if goal is None else [row for row in self.rows if row.get(goal.bound) is not None]
+        if goal is None or not due:
+            return ""
+        missed = [
+            f"{next(iter(row.values()))} ({_cell(row[goal.figure])}, due {_cell(row[goal.bound])})"
+            for row in due
+            if not _reaches(row[goal.figure], row[goal.bound], goal.at_least)
+        ]
+        return f"Goals: {len(due) - len(missed)} of {len(due)} reached. " + (
+            f"**Missed:** {'; '.join(missed)}." if missed else "None missed."
+        )
 
 
 def ratio_row(case: str, ours_us: float, yardstick_us: float, must: float | None, **more: Cell) -> dict[str, Cell]:
@@ -93,8 +128,14 @@ def publish(chapter: str, command: str, before: Mapping[str, str], tables: Seque
 def markdown(content: Mapping[str, Any]) -> str:
     """A chapter of the documentation from what `publish` has written."""
     facts = "\n".join(f"- {name}: {value}" for name, value in content["facts"].items())
-    tables = "\n".join(Table(**table).markdown() for table in content["tables"])
+    tables = "\n".join(Table.from_json(table).markdown() for table in content["tables"])
     return f"## {content['chapter'].capitalize()}\n\n`{content['command']}`\n\n{facts}\n\n{tables}"
+
+
+def _reaches(figure: Cell, bound: Cell, at_least: bool) -> bool:
+    assert isinstance(figure, (int, float))
+    assert isinstance(bound, (int, float))
+    return figure >= bound if at_least else figure <= bound
 
 
 def _commit() -> str:

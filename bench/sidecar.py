@@ -16,7 +16,7 @@ from bench import host, pages
 from bench.load import LOAD_CPU
 from bench.measure import Case, fetch, interleaved
 from bench.middleware import FETCH, NAVIGATION, USER
-from bench.report import Table, ratio_row
+from bench.report import Goal, Table, ratio_row
 from bench.servers import Server, free_port, running, uvicorn
 
 _SNIPPET = b'<a class="portal-link"'
@@ -90,7 +90,7 @@ def run(rounds: int, seconds: float) -> list[Table]:
         " every `</body>` of the page, the sidecar at the true one."
         f" Memory of the sidecar after the run: {results[_ROWS[-1][0]].rss_mb:.0f} MB."
     )
-    return [Table("Sidecar", rows, note)]
+    return [Table("Sidecar", rows, note, Goal("ratio"))]
 
 
 @contextmanager

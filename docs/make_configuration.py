@@ -25,12 +25,15 @@ This page is made from the schema by `docs/make_configuration.py`.
 
 TITLES = {
     "Settings": "Top level",
+    "BrandSettings": "brand",
     "CacheSettings": "cache",
     "ForgetSettings": "forget",
     "JoiningSettings": "joining",
     "LinkKey": "joining: keys",
+    "LogoutSettings": "logout",
     "MailSettings": "mail",
     "UpstreamTimeouts": "upstream_timeouts",
+    "ClientSettings": "client_limits",
     "ScopeIdentity": "identity: scope",
     "HeadersIdentity": "identity: headers",
     "JwtIdentity": "identity: jwt",
@@ -44,6 +47,7 @@ TITLES = {
     "InvitationSettings": "join: invitations",
     "InvitePermission": "join: invitations: allow",
     "JoinLimits": "join: limits",
+    "SsoSettings": "sso",
     "PlanhatLimits": "limits of Planhat",
     "RocketlaneLimits": "limits of Rocketlane",
     "AccessSettings": "access",
@@ -80,7 +84,7 @@ def _default(field: dict[str, Any]) -> str:
     if value in (None, [], {}) or "default" not in field:
         return ""
     if isinstance(value, dict):  # of a section of its own, or of a field map
-        return "see there" if any(isinstance(item, int | float) for item in value.values()) else "standard claims"
+        return "standard claims" if field.get("$ref", "").endswith("/FieldMap") else "see there"
     if isinstance(value, list):
         return ", ".join(f"`{item}`" for item in value)
     return f"`{_cell(str(value).lower() if isinstance(value, bool) else str(value))}`"

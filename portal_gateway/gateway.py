@@ -22,6 +22,7 @@ from portal_gateway.joining.composition import build_joining
 from portal_gateway.mail.base import Mailer
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.assets import Assets
+from portal_gateway.portal.logout import LogOut
 from portal_gateway.portal.routes import PortalRoutes
 from portal_gateway.providers.admission import Admission, Admitting
 from portal_gateway.providers.registry import build_provider
@@ -58,7 +59,7 @@ class Gateway:
             mount_path=settings.mount_path,
         )
         self.identity_headers = self._identity.header_names
-        assets = Assets()
+        assets = Assets(settings.brand)
         directory = self.directory = Directory(self._portals(), self._access, self.events)
         self.joining = build_joining(settings, self._admissions(), self._store, self.events, self._mailer)
         self.routes = PortalRoutes(
@@ -76,6 +77,12 @@ class Gateway:
         policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
         snippets = Snippets(settings.mount_path, settings.mount_path + assets.widget_path, policies)
         self.decider = PageDecider(self._identity.pages, directory, snippets, self.events)
+
+    def watched(self, app: ASGIApp) -> ASGIApp:
+        """`app`, or what notices on its way who signs out of it."""
+        if self.settings.logout is None:
+            return app
+        return LogOut(app, self.settings.logout.paths, self._identity.routes, self.directory)
 
     async def aclose(self) -> None:
         """Stop what runs in the background and close connections. Trouble at the vendors cannot make it fail."""

@@ -7,16 +7,15 @@ identity headers that an untrusted peer sent reach nobody, on any path and for W
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from portal_gateway.gateway import Gateway
 from portal_gateway.identity.callback import Identify
-from portal_gateway.identity.subrequest import is_subrequest, keep_state
+from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
 from portal_gateway.injection.compress import CompressedSend
-from portal_gateway.injection.requests import page_request_headers, request_refusal
-from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.requests import Fields, page_request_headers, request_refusal
 from portal_gateway.injection.stream import Injector, PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.settings import Settings, load_settings
@@ -48,9 +47,9 @@ class PortalGatewayMiddleware:
         *,
         compress: bool = False,
     ) -> None:
-        self.app = app
         self._compresses = compress
         self.gateway = Gateway(load_settings(config), app, identify)
+        self.app = self.gateway.watched(app)
         self._mount = self.gateway.settings.mount_path
         self._mount_prefix = self._mount + "/"
         self._identity_headers = self.gateway.identity_headers
@@ -72,49 +71,49 @@ class PortalGatewayMiddleware:
         # Identity headers are for trusted proxies to send.
         if kind in ("http", "websocket") and self._identity_headers and not self.gateway.trusted.trusts(scope):
             scope = self._without_identity(scope)
-        if kind != "http" or is_subrequest(scope):
+        if kind != "http" or SUBREQUEST_KEY in scope:
             await self.app(scope, receive, send)
             return
         path = route_path(scope)
         if path.startswith(self._mount_prefix) or path == self._mount:
             await self.gateway.routes(scope, receive, send, path[len(self._mount) :])
             return
-        gateway = self.gateway
-        page = gateway.rules.for_path(path)
-        refusal = request_refusal(scope) if page is not None else "no_rule"
-        if page is None or refusal is not None:
-            gateway.events.not_injected(str(refusal))
-            if self._injector.server_timing:
-                send = announcing(send, str(refusal))
-            await self.app(scope, receive, send)
-        elif self._compresses:
-            await self._compressed(scope, receive, send, page)
-        else:
-            await self._page(scope, receive, send, page)
-
-    async def _compressed(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
-        compressed = CompressedSend(send, scope["method"], scope["headers"])
-        try:
-            await self._page(scope, receive, compressed.send, page)
-        finally:
-            await compressed.aclose()
-
-    async def _page(self, scope: Scope, receive: Receive, send: Send, page: PagePlacements) -> None:
-        scope, revalidates = self._page_request(scope)
+        page = self.gateway.rules.for_path(path)
+        if page is None:
+            await self._pass(scope, receive, send, "no_rule")
+            return
+        fields = dict(scope["headers"])
+        refusal = request_refusal(scope, fields)
+        if refusal is not None:
+            await self._pass(scope, receive, send, refusal)
+            return
+        compressed = None
+        if self._compresses:
+            compressed = CompressedSend(send, scope["method"], scope["headers"])
+            send = compressed.send
+        scope, revalidates = self._page_request(scope, fields)
         responder = PageResponder(self._injector, scope, send, page, revalidates=revalidates)
         try:
             await self.app(scope, receive, responder.send)
         finally:
-            if not responder.done:
-                await responder.aclose()
+            if compressed is not None or not responder.done:
+                await _close(responder, compressed)
 
-    def _page_request(self, scope: Scope) -> tuple[Scope, bool]:
+    def _pass(self, scope: Scope, receive: Receive, send: Send, reason: str) -> Awaitable[None]:
+        self.gateway.events.not_injected(reason)
+        if self._injector.server_timing:
+            send = announcing(send, reason)
+        return self.app(scope, receive, send)
+
+    def _page_request(self, scope: Scope, fields: Fields) -> tuple[Scope, bool]:
         """The request as the app gets it, and whether it carries a validator of ours.
 
         Mostly the server's own scope. The app's session middleware will fill this very mapping, which is where identity
         looks later.
         """
-        headers, revalidates = page_request_headers(scope["headers"], self.gateway.tags, uncompressed=self._compresses)
+        headers, revalidates = page_request_headers(
+            scope["headers"], fields, self.gateway.tags, uncompressed=self._compresses
+        )
         extensions = scope.get("extensions")
         if headers is not scope["headers"] or extensions or self.gateway.decider.asks_the_app:
             scope = {**scope, "headers": headers}
@@ -133,6 +132,14 @@ class PortalGatewayMiddleware:
         headers = scope["headers"]
         stripped = strip_headers(headers, self._identity_headers)
         return scope if stripped is headers else {**scope, "headers": stripped}
+
+
+async def _close(responder: PageResponder, compressed: CompressedSend | None) -> None:
+    try:
+        await responder.aclose()
+    finally:
+        if compressed is not None:
+            await compressed.aclose()
 
 
 @lru_cache(maxsize=256)

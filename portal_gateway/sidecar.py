@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request
+
 from portal_gateway.errors import GatewayError, Problem, SettingsError, UpstreamError
 from portal_gateway.middleware import PortalGatewayMiddleware
+from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.assets import Assets
-from portal_gateway.portal.texts import Text
 from portal_gateway.proxy.app import UpstreamProxy
 from portal_gateway.proxy.limits import Timeouts
 from portal_gateway.settings import Settings, load_settings
@@ -54,7 +56,7 @@ def build_sidecar(settings: Settings) -> Sidecar:
         trusted=TrustedPeers(settings.trusted_proxies),
         timeouts=Timeouts(timeouts.connect_s, timeouts.head_s, timeouts.idle_s),
     )
-    pages = ErrorPages(proxy, settings.mount_path)
+    pages = ErrorPages(proxy, settings)
     return Sidecar(PortalGatewayMiddleware(pages, settings, compress=settings.compress), pages, proxy)
 
 
@@ -76,10 +78,9 @@ class ErrorPages:
     `failures` are counted by code; `upstream_away` tells how the last request went.
     """
 
-    def __init__(self, app: ASGIApp, mount_path: str) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._mount_path = mount_path
-        self._answers = Answers(Assets())
+        self._answers = Answers(settings, Assets(settings.brand), Events())
         self.failures: Counter[str] = Counter()
         self.upstream_away = False
 
@@ -89,12 +90,12 @@ class ErrorPages:
             return
         started = False
 
-        async def relay(message: Message) -> None:
+        def relay(message: Message) -> Awaitable[None]:
             nonlocal started
-            if not started:
+            if message["type"] == "http.response.start":
                 started = True
                 self.upstream_away = False
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, relay)
@@ -109,15 +110,7 @@ class ErrorPages:
         if not is_navigation(scope["headers"]):
             response = self._answers.problem(error.status, error.code, error.message)
         else:
-            text = _BAD_REQUEST if error.status < 500 else _APP_AWAY
-            mount = str(scope.get("root_path", "")) + self._mount_path
+            key = "not_well_formed" if error.status < 500 else "app_away"
             retry_url = local_path(own_target(scope)) if scope["method"] == "GET" else None
-            response = self._answers.message(text, mount, error.status, retry_url=retry_url)
+            response = self._answers.message(Request(scope), key, error.status, retry_url=retry_url)
         await response(scope, receive, send)
-
-
-_APP_AWAY = Text(
-    "The app cannot be reached right now",
-    "It did not answer in time or could not be connected to. Please try again in a moment.",
-)
-_BAD_REQUEST = Text("This request could not be understood", "It is not well-formed HTTP and was not passed on.")

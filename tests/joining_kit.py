@@ -16,8 +16,7 @@ from portal_gateway import PortalGatewayMiddleware, load_settings, middleware
 from portal_gateway.gateway import Gateway
 from portal_gateway.joining.composition import Joining
 from portal_gateway.mail.base import Mail
-from portal_gateway.sandbox import Sandbox, create_host_app, create_sandbox
-from portal_gateway.sandbox.demo import running_vendors
+from portal_gateway.sandbox import Sandbox, create_host_app
 
 ORIGIN = "http://app.test"
 KEYS = {"JOIN_KEY": "k" * 40, "OLD_KEY": "o" * 40}
@@ -176,13 +175,13 @@ class Town:
 
 
 @asynccontextmanager
-async def running_town() -> AsyncIterator[Town]:
-    sandbox = create_sandbox()
-    async with running_vendors(sandbox, "127.0.0.1") as (_, rocketlane_url):
-        town = Town(sandbox, rocketlane_url)
-        yield town
-        for replica in town.replicas:
-            await replica.gateway.aclose()
+async def running_town(sandbox: Sandbox, rocketlane_url: str) -> AsyncIterator[Town]:
+    """At its first state."""
+    sandbox.reset()
+    town = Town(sandbox, rocketlane_url)
+    yield town
+    for replica in town.replicas:
+        await replica.gateway.aclose()
 
 
 async def entered(answer: httpx.Response) -> str:

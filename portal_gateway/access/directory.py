@@ -20,7 +20,7 @@ from portal_gateway.errors import (
     VendorBusy,
     VendorUnavailable,
 )
-from portal_gateway.models import Access, EndUser, Verdict
+from portal_gateway.models import EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.base import Provider, Purpose
 from portal_gateway.settings.frame import FrameSettings
@@ -49,6 +49,8 @@ class Directory:
         self._portals = dict(portals)
         self._access = access
         self._events = events
+        #: The decision about a user of a portal (its name) if it is at hand, without waiting.
+        self.peek = access.peek
 
     @property
     def portals(self) -> tuple[Portal, ...]:
@@ -60,10 +62,6 @@ class Directory:
             return self._portals[name]
         except KeyError:
             raise UnknownPortal("there is no portal of that name") from None
-
-    def peek(self, portal: str, user: EndUser) -> Access | None:
-        """The decision if it is at hand, without waiting."""
-        return self._access.peek(portal, user)
 
     async def decide(self, portal: Portal, user: EndUser) -> Decision:
         """The decision for showing things. Never raises."""
@@ -99,6 +97,11 @@ class Directory:
             raise
         self._events.minted(portal.name, purpose)
         return url
+
+    def drop(self, user: EndUser) -> None:
+        """Drop the decisions about a user of all portals, in every replica."""
+        for name in self._portals:
+            self._access.drop(name, user)
 
     def forget(self, portal: Portal, user_id: str) -> int:
         return self._access.forget(portal.name, user_id)

@@ -42,8 +42,12 @@ class MemoryLevel:
         """
         whose = (portal, user.id)
         known = self._known.get(whose)
-        if known is None or user.attributes or known.user != user or known.era != self._era:
+        if known is None or user.attributes or known.era != self._era:
             return None
+        if known.user is not user:
+            if known.user != user:
+                return None
+            known.user = user  # identity sources remember people: mostly it is the very same
         self._known.move_to_end(whose)
         return known.last
 

@@ -29,6 +29,9 @@ from portal_gateway.providers.urgency import Urgency
 from portal_gateway.single_flight import SingleFlight
 from portal_gateway.store.base import StoreUnavailable
 
+# How long a question goes on when nobody waits for it any more: as long as a page's waits for its turn and then for the
+# vendor, who counts a call whether its answer is heard or not.
+GRACE_S = 15.0
 CLOSED = Access.unknown("shutting_down")
 # With so many questions under way, none is asked in the background; the next page view tries again.
 BUSY_FLIGHTS = 100
@@ -71,7 +74,7 @@ class AccessService:
         self._replicas = replicas
         self._clock = clock
         self._dice = dice
-        self._flights: SingleFlight[DecisionKey, _Outcome] = SingleFlight()
+        self._flights: SingleFlight[DecisionKey, _Outcome] = SingleFlight(GRACE_S)
         if replicas is not None:
             replicas.listen(self._heard, self._doubt)
 

@@ -31,8 +31,10 @@ from portal_gateway.store.base import Store, StoreUnavailable
 # How long others wait for the one who asks, then they ask alone. A launch is somebody looking at an empty tab; a page
 # has gone out with the loader: its question can wait until a lease that was left behind is over.
 WAIT_S = {Urgency.LAUNCH: 5.0, Urgency.PAGE: LEASE_S, Urgency.REFRESH: LEASE_S}
+# How long they wait between two looks. The pauses double, so that an answer is seen after twice its time at most, and
+# thousands who wait for a slow vendor, or for their turn, do not keep the store busy.
 FIRST_PAUSE_S = 0.01
-LONGEST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = {Urgency.LAUNCH: 0.25, Urgency.PAGE: 2.0, Urgency.REFRESH: 2.0}
 # What was decided at once does not vanish at once.
 TTL_JITTER = 0.05
 
@@ -92,7 +94,7 @@ class SharedLevel:
         """An answer no older than `max_age_s` and its TTL: from the store, or from the vendor."""
         async with Lease(self.store, _lease_name(key.mark)) as lease:
             try:
-                turn = await self._turn(key, max_age_s, self._wait_s[question.asked_for], lease)
+                turn = await self._turn(key, max_age_s, question.asked_for, lease)
             except StoreUnavailable:
                 turn = _Turn("unavailable")
             self._events.shared_level(key.portal, turn.outcome)
@@ -106,9 +108,9 @@ class SharedLevel:
         """Drop what is held about a user, and the lease of who is asking. Raises StoreUnavailable."""
         await self.store.drop(_decision_name(mark), _lease_name(mark))
 
-    async def _turn(self, key: DecisionKey, max_age_s: float, wait_s: float, lease: Lease) -> _Turn:
+    async def _turn(self, key: DecisionKey, max_age_s: float, asked_for: Urgency, lease: Lease) -> _Turn:
         """Wait until the answer is there, or it is our turn to ask, or it has taken too long."""
-        give_up_at = time.monotonic() + wait_s
+        give_up_at = time.monotonic() + self._wait_s[asked_for]
         pause_s = FIRST_PAUSE_S
         while True:
             generation = await self._generation(key.portal)
@@ -121,8 +123,8 @@ class SharedLevel:
                 continue  # whoever had it may have written since we read
             if time.monotonic() >= give_up_at:
                 return _Turn("alone", found, generation)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all who wait at once)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S[asked_for])
 
     def _is_answer(self, key: DecisionKey, found: Found | None, max_age_s: float) -> bool:
         return found is not None and found.age_s < min(max_age_s, self._lifetimes[key.portal].of(found.access))

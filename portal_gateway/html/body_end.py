@@ -122,7 +122,7 @@ def end_of_body(page: bytes, compiled: CompiledTargets) -> int | str:
     reason why there is none."""
     if page.startswith(UNSCANNABLE_MARKS):
         return "charset"
-    behind = _shown_end(page[-_CONTEXT - _NEAR :])
+    behind = _SHOWN_ENDS.find(page)
     if behind is not None:
         return len(page) - behind
     start = _end_tag(page, MAX_TAIL)
@@ -134,12 +134,31 @@ def end_of_body(page: bytes, compiled: CompiledTargets) -> int | str:
     return _AMBIGUOUS if place is None else start + place
 
 
+class _ShownEnds:
+    """How far from the end of a page its body ends, if the last bytes show it.
+
+    Pages of one site end alike, with the same footer and the same scripts. Those ends are remembered, and of them the
+    last one is compared before a digest is made of so many bytes.
+    """
+
+    _tail = b"<"  # no page that shows its end ends so
+    _behind: int | None = None
+
+    def find(self, page: bytes) -> int | None:
+        if page.endswith(self._tail):
+            return self._behind
+        tail = page[-_CONTEXT - _NEAR :]
+        behind = _shown_end(tail)
+        if len(tail) == _CONTEXT + _NEAR:  # all of a short page says nothing of a longer one that ends alike
+            self._tail, self._behind = tail, behind
+        return behind
+
+
+_SHOWN_ENDS = _ShownEnds()
+
+
 @lru_cache(maxsize=128)
 def _shown_end(tail: bytes) -> int | None:
-    """How far from the end of a page its body ends, if these last bytes show it.
-
-    Pages of one site end alike, with the same footer and the same scripts: remembered, 1280 bytes each.
-    """
     start = _last_end_tag(tail, max(0, len(tail) - _NEAR), len(tail))
     if start < 0 or _may_end_trailer(tail[max(0, start - _NEAR) : start]) or not _TRAILER.fullmatch(tail, start):
         return None

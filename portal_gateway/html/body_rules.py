@@ -15,19 +15,20 @@ from portal_gateway.html.tree import Ambiguous, Mode
 class BodyRules(ActiveFormatting):
     """Holds the state of all rules; the other insertion modes build on these."""
 
+    mode = Mode.INITIAL
+    frameset_ok = True
+    # The open element whose content the tokenizer reads as text, and how it is to read it from now on.
+    raw: Element | None = None
+    read_raw: bytes | None = None
+    # Counts what the rules put elsewhere: text before its table, attributes of a second body on the first one.
+    put_elsewhere = 0
+    quirks: bool | None = True
+    head: Element | None = None
+    form: Element | None = None
+
     def __init__(self, matches: Matches) -> None:
         super().__init__(matches)
-        self.mode = Mode.INITIAL
-        self.frameset_ok = True
         self.opaque = Opaque()
-        # The open element whose content the tokenizer reads as text, and how it is to read it from now on.
-        self.raw: Element | None = None
-        self.read_raw: bytes | None = None
-        # Counts what the rules put elsewhere: text before its table, attributes of a second body on the first one.
-        self.put_elsewhere = 0
-        self.quirks: bool | None = True
-        self.head: Element | None = None
-        self.form: Element | None = None
 
     def _insert_raw(self, tag: Tag) -> None:
         self.raw = self.insert(tag)

@@ -32,31 +32,33 @@ _MARK_SIZE = 4
 class CandidateFirst:
     """Like PageScanner, for targets of which each needs some byte string to match."""
 
+    # What has come in; from `_position` on it has neither left nor been read.
+    _data = b""
+    _position = 0
+    _search: Search
+    # Up to here `_data` has been read, but not all of it could be used.
+    _tried = 0
+    # The size of what has left and not been read.
+    _deferred_size = 0
+    # How many of the next bytes that the scanner gives have left.
+    _ahead = 0
+    _begun = False
+    _blocks = 1
+    _closed = False
+
     def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
         assert compiled.candidates is not None
         self._candidates: Candidates = compiled.candidates
         self._scanner = PageScanner(compiled, max_held)
         self._max_doubtful = min(max_held, _MAX_DOUBTFUL)
-        # What has come in; from `_position` on it has neither left nor been read.
-        self._data = b""
-        self._position = 0
-        self._search: Search
         # Before this offset of `_data` there is no candidate; None as long as nothing leads to any.
         self._lead: int | None = None if self._candidates.are_led else 0
-        # Up to here `_data` has been read, but not all of it could be used.
-        self._tried = 0
         # What has left and not been read.
         self._deferred: list[bytes] = []
-        self._deferred_size = 0
-        # How many of the next bytes that the scanner gives have left.
-        self._ahead = 0
-        self._begun = False
-        self._blocks = 1
-        self._closed = False
 
     @property
     def done(self) -> bool:
-        return self._scanner.done and self._position == len(self._data)
+        return self._position == len(self._data) and self._scanner.done
 
     @property
     def bail_reason(self) -> str | None:
@@ -104,6 +106,8 @@ class CandidateFirst:
 
     def close(self) -> list[Segment]:
         self._closed = True
+        if self._scanner.done:
+            return self._scanner.close()
         held = self._data[self._position :]
         if self._deferred:
             return [held] if held else []
@@ -121,7 +125,7 @@ class CandidateFirst:
         piece = self._data[self._position : end]
         segments += self._without_what_left(self._scanner.feed(piece, max(0, candidate - self._position)))
         self._tried = self._position = self._position + len(piece)
-        if self._scanner.idle and not self._scanner.done:
+        if not self._scanner.done and self._scanner.idle:
             self._take_back()
         return segments
 
@@ -149,6 +153,8 @@ class CandidateFirst:
         return [leaving] if leaving else []
 
     def _without_what_left(self, segments: list[Segment]) -> list[Segment]:
+        if not self._ahead:
+            return segments
         for index, segment in enumerate(segments):
             if not self._ahead:
                 return segments[index:]

@@ -5,6 +5,8 @@ What a run leaves open is replayed by the tree rules: the start tags, and `</hea
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from portal_gateway.html import _compiled
 from portal_gateway.html.elements import FORMATTING, HEADINGS, SETS_MARKER, SPECIAL, TABLE_SECTIONS
 from portal_gateway.html.matching import Element
@@ -18,14 +20,6 @@ _IN_BODY = {
     **dict.fromkeys(_TAKES_ITEMS, _compiled.IN_BODY | _compiled.TAKES_ITEMS),
     **dict.fromkeys(HEADINGS, _compiled.IN_BODY | _compiled.TAKES_ITEMS | _compiled.HEADING),
 }
-# These open, or stand for, more than an element. The rules of others would first look for what they close, or open
-# again; in a run there is nothing left of that.
-_WITH_MORE = (
-    FORMATTING
-    | SETS_MARKER
-    | TABLE_SECTIONS
-    | frozenset((b"html", b"head", b"body", b"form", b"select", b"table", b"colgroup", b"tr"))
-)
 # By the current element, which goes with just one mode there.
 _IN_TABLE = {
     b"table": (Mode.IN_TABLE, _compiled.IN_TABLE),
@@ -45,16 +39,31 @@ def skip_run(tree: TreeRules, buffer: bytes, position: int, end: int) -> int:
         return position
     position, opened = _compiled.skip(buffer, position, end, outside, MAX_DEPTH - len(tree.stack))
     for name, attributes in opened:
-        if name in _WITH_MORE:
-            tree.start(Tag(name, raw=attributes))
-        elif name == b"!doctype":
-            tree.quirks = False
-            tree.mode = Mode.BEFORE_HTML
-        elif name == b"/head":
-            tree.end(Tag(b"head", end=True))
-        else:
+        replay = _REPLAY.get(name)
+        if replay is None:
             tree.insert_unmatched(name, attributes)
+        else:
+            replay(tree, Tag(name, raw=attributes))
     return position
+
+
+def _replay_doctype(tree: TreeRules, tag: Tag) -> None:
+    tree.quirks = False
+    tree.mode = Mode.BEFORE_HTML
+
+
+# What is more than an element. Of all others the rules would first look for what they close, or open again; in a run
+# there is nothing left of that.
+_REPLAY: dict[bytes, Callable[[TreeRules, Tag], object]] = {
+    b"!doctype": _replay_doctype,
+    b"html": TreeRules.insert_html,
+    b"head": TreeRules.insert_head,
+    b"/head": lambda tree, tag: tree.leave_head(),
+    b"body": TreeRules.insert_body,
+    **dict.fromkeys(FORMATTING, TreeRules.insert_formatting),
+    **dict.fromkeys(SETS_MARKER | TABLE_SECTIONS, TreeRules.start),
+    **dict.fromkeys((b"form", b"select", b"table", b"colgroup", b"tr"), TreeRules.start),
+}
 
 
 def _outside(tree: TreeRules) -> int | None:

@@ -13,9 +13,6 @@ from portal_gateway.html.matching import CompiledTargets, Element, Position
 from portal_gateway.html.output import Mark, MarkKind, OmittedEnds, Output
 from portal_gateway.html.tags import Tag
 
-# Snippets at one place stand in this order.
-ORDER = (Position.BEFORE, Position.REPLACE, Position.PREPEND, Position.APPEND, Position.AFTER)
-
 
 class Before(NamedTuple):
     """The parser's state before the current token, which may close elements that it is not the end tag of."""
@@ -27,10 +24,11 @@ class Before(NamedTuple):
 
 
 class Endings(Marking):
+    # The element that is being cut out, and what has to be the same before and behind it.
+    _replacing: tuple[Element, tuple[object, ...]] | None = None
+
     def __init__(self, compiled: CompiledTargets, output: Output) -> None:
         super().__init__(compiled, output)
-        # The element that is being cut out, and what has to be the same before and behind it.
-        self._replacing: tuple[Element, tuple[object, ...]] | None = None
         # By table, before which a snippet is held: the count of `put_elsewhere` until then.
         self._tables: dict[Element, int] = {}
 
@@ -49,7 +47,7 @@ class Endings(Marking):
             watchers, element.watchers = element.watchers, []
             depth = before.stack.index(element)
             explicit = tag.end and element is tree.popped[-1] and not tree.disturbed
-            for index, position in sorted(watchers, key=lambda w: ORDER.index(w[1])):
+            for index, position in watchers:
                 if position is Position.REPLACE:
                     self._end_replacement(index, end if explicit else start, None if explicit else before, depth)
                 elif position is Position.AFTER and explicit:
@@ -62,7 +60,7 @@ class Endings(Marking):
         before = self._before()
         self._ends = OmittedEnds([element.name for element in reversed(before.stack)])
         for depth in range(len(before.stack) - 1, -1, -1):
-            for index, position in sorted(before.stack[depth].watchers, key=lambda w: ORDER.index(w[1])):
+            for index, position in before.stack[depth].watchers:
                 if unfinished or position is Position.REPLACE:
                     self._decide(index, offset, unfinished or "unclosed_element")
                 else:

@@ -14,16 +14,17 @@ FRAMESET = "frameset"
 
 
 class Marking:
+    # How many targets wait for the end of an element.
+    _waiting = 0
+    # For what the current token closes; None where a snippet cannot come before that.
+    _ends: OmittedEnds | None = None
+
     def __init__(self, compiled: CompiledTargets, output: Output) -> None:
         self._matches = Matches(compiled)
         self.tree = TreeRules(self._matches)
         self.refusals: dict[int, str] = {}
         self._compiled = compiled
         self._output = output
-        # How many targets wait for the end of an element.
-        self._waiting = 0
-        # For what the current token closes; None where a snippet cannot come before that.
-        self._ends: OmittedEnds | None = None
 
     def _can_close(self, elements: Sequence[Element], formatting: Sequence[Element]) -> bool:
         if not elements:

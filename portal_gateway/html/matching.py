@@ -20,6 +20,9 @@ class Position(StrEnum):
     REPLACE = "replace"
 
 
+_ORDER = (Position.BEFORE, Position.REPLACE, Position.PREPEND, Position.APPEND, Position.AFTER)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a snippet goes: at the first match of `selector`, or with `every` at each.
@@ -68,7 +71,9 @@ class CompiledTargets:
         "by_parent",
         "by_position",
         "candidates",
+        "every",
         "first",
+        "in_order",
         "leading",
         "only_body_end",
         "targets",
@@ -76,6 +81,9 @@ class CompiledTargets:
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = tuple(targets)
+        self.every = (1 << len(self.targets)) - 1
+        # Snippets at one place stand in this order, and their elements' watchers.
+        self.in_order = sorted(range(len(self.targets)), key=lambda i: _ORDER.index(self.targets[i].position))
         self.only_body_end = bool(self.targets) and all(map(_is_body_end, self.targets))
         self.candidates: Candidates | None
         # The bits of the steps that begin a chain, and of those that do not end one.
@@ -168,7 +176,7 @@ class Matches:
     def __init__(self, compiled: CompiledTargets) -> None:
         self.compiled = compiled
         # The targets that still look for a match, as bits.
-        self.unmatched = (1 << len(compiled.targets)) - 1
+        self.unmatched = compiled.every
         # The elements that the current token opened and that matched: element, targets as bits, implied or not.
         self.found: list[tuple[Element, int, bool]] = []
 
@@ -195,12 +203,11 @@ class Matches:
         return not any(map(compiled.sees, moved))
 
     def add_attributes(self, element: Element, parent: Element | None, tag: Tag) -> bool:
-        """Give `element` those attributes of `tag` that it lacks. Whether that is still possible: what has been
-        matched must stay so."""
+        """Give `element` those attributes of `tag` that it lacks. Whether that makes no difference to any selector:
+        what stands in the element has been matched already, or been passed over."""
         before = (self.compiled.enter(element, parent), element.inherited, element.below)
         element.add_attributes(tag.raw)
-        after = (self.compiled.enter(element, parent), element.inherited, element.below)
-        return before == after or (before[0] == after[0] and not element.children)
+        return before == (self.compiled.enter(element, parent), element.inherited, element.below)
 
 
 def _is_body_end(target: Target) -> bool:
@@ -220,6 +227,8 @@ def _literal(compound: Compound) -> bytes:
 def _accepts(compound: Compound, element: Element, parent: Element | None) -> bool:
     if compound.attributes and not _has_attributes(compound, element):
         return False
+    if not compound.positions:
+        return True
     index = parent.children if parent else 1
     return all(position.accepts(index) for position in compound.positions)
 

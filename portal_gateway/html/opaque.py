@@ -15,14 +15,13 @@ SELECT_CONTENT = frozenset((b"option", b"optgroup", b"script", b"template"))
 
 
 class Opaque:
-    __slots__ = ("_in_select", "_tables", "active", "foreign", "templates")
+    active = False
+    templates = 0
+    _tables = 0
+    _in_select = False
 
     def __init__(self) -> None:
         self.foreign: list[bytes] = []
-        self.templates = 0
-        self.active = False
-        self._tables = 0
-        self._in_select = False
 
     @property
     def cdata_allowed(self) -> bool:

@@ -35,7 +35,7 @@ class OmittedEnds:
         return b"".join(b"</" + name + b">" for name in names)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mark:
     """A place between two bytes. `target` is the index of the target; what is between REPLACE_START and
     REPLACE_END is the element to replace, always whole.
@@ -57,12 +57,13 @@ Segment: TypeAlias = bytes | Mark
 
 
 class Output:
+    buffer = b""
+    _cut = 0
+    _held_from = 0
+
     def __init__(self) -> None:
-        self.buffer = b""
         self.matched: set[int] = set()
-        self._cut = 0
         self._segments: list[Segment] = []
-        self._held_from = 0
         self._holds: dict[Hashable, list[Mark]] = {}
 
     @property

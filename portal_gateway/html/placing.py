@@ -6,10 +6,10 @@ parser must be in a state where the snippet opens or closes nothing but itself.
 
 from __future__ import annotations
 
-from portal_gateway.html.endings import ORDER, Endings
+from portal_gateway.html.endings import Endings
 from portal_gateway.html.marking import FRAMESET
-from portal_gateway.html.matching import CompiledTargets, Element, Position, Target
-from portal_gateway.html.output import Mark, MarkKind, Output
+from portal_gateway.html.matching import Element, Position, Target
+from portal_gateway.html.output import Mark, MarkKind
 from portal_gateway.html.refusals import PARENT_REFUSALS
 from portal_gateway.html.tags import Tag
 from portal_gateway.html.tree import MARKER, Ambiguous, Mode
@@ -19,11 +19,9 @@ _BODY_END = "body_end"
 
 
 class Placer(Endings):
-    def __init__(self, compiled: CompiledTargets, output: Output) -> None:
-        super().__init__(compiled, output)
-        # The targets that append to the body.
-        self._body_end: list[int] = []
-        self._frameset_was_ok = True
+    # The targets that append to the body.
+    _body_end: tuple[int, ...] = ()
+    _frameset_was_ok = True
 
     @property
     def done(self) -> bool:
@@ -36,8 +34,10 @@ class Placer(Endings):
     @property
     def idle(self) -> bool:
         """Whether nothing is to come from what cannot match: no end is waited for, no element can be reopened."""
-        waiting = self._waiting or self._body_end or self._replacing or self._output.holding
-        return not waiting and all(element is MARKER for element in self.tree.formatting)
+        if self._waiting or self._body_end or self._replacing or self._output.holding:
+            return False
+        formatting = self.tree.formatting
+        return not formatting or all(element is MARKER for element in formatting)
 
     # --- tokens
 
@@ -111,8 +111,9 @@ class Placer(Endings):
     def _opened(self, start: int, end: int, unfinished: str | None = None) -> None:
         found, self._matches.found = self._matches.found, []
         for element, bits, implied in found:
-            indexes = [i for i in range(len(self._compiled.targets)) if bits >> i & 1 & self._matches.unmatched >> i]
-            for index in sorted(indexes, key=lambda i: ORDER.index(self._compiled.targets[i].position)):
+            for index in self._compiled.in_order:
+                if not (bits & self._matches.unmatched) >> index & 1:
+                    continue
                 target = self._compiled.targets[index]
                 if not target.every:
                     self._matches.unmatched &= ~(1 << index)
@@ -191,7 +192,7 @@ class Placer(Endings):
         name = element.name
         if name == b"body" or (name == b"html" and position is Position.APPEND):
             if position is Position.APPEND:
-                self._body_end.append(index)
+                self._body_end += (index,)
             else:
                 self._mark(index, start if implied else end)
             return None
@@ -234,7 +235,7 @@ class Placer(Endings):
     def _finish_body(self, offset: int, unfinished: str | None) -> None:
         placed = self._output.has_hold(_BODY_END)
         self._output.confirm(_BODY_END)
-        indexes, self._body_end = self._body_end, []
+        indexes, self._body_end = self._body_end, ()
         for index in () if placed else indexes:
             self._waiting += 1
             self._decide(index, offset, unfinished or self._refusal(index, self.tree.stack, self.tree.formatting))

@@ -63,6 +63,7 @@ _CASELESS_ATTRIBUTES = frozenset(
 )
 
 _SPACE = " \t\n\r\f"
+_SPACES = re.compile(f"[{_SPACE}]+")
 _ESCAPE = r"\\(?:[0-9a-fA-F]{1,6}(?:\r\n|[ \t\n\r\f])?|[^\n\r\f0-9a-fA-F])"
 _IDENTIFIER = re.compile(rf"(?:--|-?(?:[a-zA-Z_]|[^\x00-\x7f]|{_ESCAPE}))(?:[\w-]|[^\x00-\x7f]|{_ESCAPE})*", re.ASCII)
 _NAME = re.compile(rf"(?:[\w-]|[^\x00-\x7f]|{_ESCAPE})+", re.ASCII)
@@ -102,7 +103,7 @@ class AttributeTest:
         if self.operator == "|=":
             return actual == value or actual.startswith(value + "-")
         if self.operator == "~=":
-            return value in re.split(f"[{_SPACE}]+", actual) if value else False
+            return value in _SPACES.split(actual) if value else False
         if not value:
             return False
         return {"^=": actual.startswith, "$=": actual.endswith, "*=": actual.__contains__}[self.operator](value)

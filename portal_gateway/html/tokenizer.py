@@ -9,6 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from html import unescape
 from typing import TypeAlias
@@ -45,23 +46,26 @@ _NUL_BREAKS = frozenset(
 class PageScanner:
     """Reads a whole page, token by token, for any targets."""
 
+    # Whether what cannot match may be passed over; up to this offset of the buffer nothing can.
+    _passes_over = False
+    _clear_to = 0
+    # Made when it is first needed.
+    _search: Search | None = None
+    _raw: RawText
+    _unfinished: str | None = None
+    _mark_seen = False
+    _closed = False
+    _bail_reason: str | None = None
+
     def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
         self._output = Output()
         self._placer = Placer(compiled, self._output)
         self._candidates = compiled.candidates
-        self._search: Search | None = None
-        # Up to this offset of the buffer nothing can match.
-        self._clear_to = 0
         self._tree = self._placer.tree
         self._max_held = max_held
         # A plain function, not a bound method: a page that is done must not wait for the garbage collector.
-        self._read: _Read = PageScanner._read_data
-        self._raw = RawText(b"")
-        self._unfinished: str | None = None
-        self._mark_seen = False
+        self._read: _Read = PageScanner._read_mark
         self._passing = not compiled.targets
-        self._closed = False
-        self._bail_reason: str | None = None
 
     @property
     def done(self) -> bool:
@@ -109,7 +113,8 @@ class PageScanner:
             return [data] if data else []
         unread = self._output.load(data)
         self._clear_to = unread + clear if clear else 0
-        self._search = self._candidates.search(self._output.buffer) if self._candidates is not None else None
+        self._search = None
+        self._passes_over = self._candidates is not None
         return self._run(final=False)
 
     def take_back(self) -> bytes:
@@ -121,7 +126,7 @@ class PageScanner:
         if self._passing:
             return []
         self._output.load(b"")
-        self._search = None
+        self._passes_over = False
         return self._run(final=True)
 
     def _run(self, *, final: bool) -> list[Segment]:
@@ -167,14 +172,22 @@ class PageScanner:
             position = following
         return position
 
+    def _read_mark(self, position: int, final: bool) -> int:
+        """The byte order mark of UTF-8 is no text: decoders take it away."""
+        start = self._output.buffer[: len(BOM_UTF8)]
+        if start != BOM_UTF8 and BOM_UTF8.startswith(start) and not final:
+            return position
+        self._read = PageScanner._read_data
+        return position + len(BOM_UTF8) if start == BOM_UTF8 else position
+
     # --- the data state
 
     def _read_data(self, position: int, final: bool) -> int:
-        buffer, placer, tree, search = self._output.buffer, self._placer, self._tree, self._search
+        buffer, placer, tree = self._output.buffer, self._placer, self._tree
         size = len(buffer)
         while position < size:
-            if search is not None:
-                position = self._pass_over(search, position)
+            if self._passes_over:
+                position = self._pass_over(position)
             found = buffer.find(b"<", position)
             text_end = found if found >= 0 else size
             if text_end > position and tree.text_matters:
@@ -211,19 +224,26 @@ class PageScanner:
                 return position
         return position
 
-    def _pass_over(self, search: Search, position: int) -> int:
+    def _pass_over(self, position: int) -> int:
         """The offset behind what cannot match and changes nothing."""
         buffer = self._output.buffer
         size = len(buffer)
         while position < size:
             if position >= self._clear_to:
-                self._clear_to = search.find(position) if self._placer.searching else size
+                self._clear_to = self._next_candidate(position)
                 if position >= self._clear_to:
                     break
             position = skip_run(self._tree, buffer, position, self._clear_to)
             if position < self._clear_to:
                 break
         return position
+
+    def _next_candidate(self, position: int) -> int:
+        if self._candidates is None or not self._placer.searching:
+            return len(self._output.buffer)
+        if self._search is None:
+            self._search = self._candidates.search(self._output.buffer)
+        return self._search.find(position)
 
     def _read_text(self, position: int, end: int, final: bool) -> int:
         """Text where it could matter: white space may not, anything else may imply or reopen elements."""

@@ -7,6 +7,7 @@ here, so `Ambiguous` is raised before anything is guessed.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from portal_gateway.html.elements import (
     BUTTON_SCOPE,
@@ -35,20 +36,20 @@ class Mode:
     member of an Enum.
     """
 
-    INITIAL = 0
-    BEFORE_HTML = 1
-    BEFORE_HEAD = 2
-    IN_HEAD = 3
-    AFTER_HEAD = 4
-    IN_BODY = 5
-    IN_TABLE = 6
-    IN_CAPTION = 7
-    IN_COLUMN_GROUP = 8
-    IN_TABLE_BODY = 9
-    IN_ROW = 10
-    IN_CELL = 11
-    IN_SELECT = 12
-    AFTER_BODY = 13
+    INITIAL: Final = 0
+    BEFORE_HTML: Final = 1
+    BEFORE_HEAD: Final = 2
+    IN_HEAD: Final = 3
+    AFTER_HEAD: Final = 4
+    IN_BODY: Final = 5
+    IN_TABLE: Final = 6
+    IN_CAPTION: Final = 7
+    IN_COLUMN_GROUP: Final = 8
+    IN_TABLE_BODY: Final = 9
+    IN_ROW: Final = 10
+    IN_CELL: Final = 11
+    IN_SELECT: Final = 12
+    AFTER_BODY: Final = 13
 
 
 class Ambiguous(Exception):
@@ -66,14 +67,15 @@ class OpenElements:
     element of its own, so that what stands before the token has another parent than what stands after it.
     """
 
+    disturbed = False
+    # How many p are on the stack: mostly none, and then nothing has to be looked for.
+    paragraphs = 0
+
     def __init__(self, matches: Matches) -> None:
         self.stack: list[Element] = []
         # The list of active formatting elements, whose rules are in formatting.py.
         self.formatting: list[Element] = []
         self.popped: list[Element] = []
-        self.disturbed = False
-        # How many p are on the stack: mostly none, and then nothing has to be looked for.
-        self.paragraphs = 0
         self._matches = matches
 
     # --- the stack

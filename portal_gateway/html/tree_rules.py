@@ -129,44 +129,44 @@ class TreeRules(TableRules):
 
     # --- "initial" to "after head"
 
-    def _imply_html(self, tag: Tag | None = None) -> None:
+    def insert_html(self, tag: Tag | None = None) -> None:
         self.insert(tag or Tag(b"html"), implied=tag is None)
         self.mode = Mode.BEFORE_HEAD
 
-    def _imply_head(self, tag: Tag | None = None) -> None:
+    def insert_head(self, tag: Tag | None = None) -> None:
         self.head = self.insert(tag or Tag(b"head"), implied=tag is None)
         self.mode = Mode.IN_HEAD
 
     def _imply_body(self) -> None:
         if self.mode in (Mode.INITIAL, Mode.BEFORE_HTML):
-            self._imply_html()
+            self.insert_html()
         if self.mode == Mode.BEFORE_HEAD:
-            self._imply_head()
+            self.insert_head()
         if self.mode == Mode.IN_HEAD:
-            self._leave_head()
+            self.leave_head()
         self.insert(Tag(b"body"), implied=True)
         self.mode = Mode.IN_BODY
 
-    def _insert_body(self, tag: Tag) -> None:
+    def insert_body(self, tag: Tag) -> None:
         self.insert(tag)
         self.mode = Mode.IN_BODY
         self.frameset_ok = False
 
-    def _leave_head(self) -> None:
+    def leave_head(self) -> None:
         self.pop()
         self.mode = Mode.AFTER_HEAD
 
     def _start_before_body(self, tag: Tag) -> None:
         name = tag.name
         if self.mode in (Mode.INITIAL, Mode.BEFORE_HTML):
-            self._imply_html(tag if name == b"html" else None)
+            self.insert_html(tag if name == b"html" else None)
             if name == b"html":
                 return
         if name == b"html":
             self._repeated(tag)
             return
         if self.mode == Mode.BEFORE_HEAD:
-            self._imply_head(tag if name == b"head" else None)
+            self.insert_head(tag if name == b"head" else None)
             if name == b"head":
                 return
         if name == b"head":
@@ -175,11 +175,11 @@ class TreeRules(TableRules):
             self._start_in_head(tag)
             return
         if self.mode == Mode.IN_HEAD:
-            self._leave_head()
+            self.leave_head()
         if name == b"frameset":
             raise Ambiguous("frameset")
         if name == b"body":
-            self._insert_body(tag)
+            self.insert_body(tag)
             return
         self._imply_body()
         self._start(tag)
@@ -204,15 +204,15 @@ class TreeRules(TableRules):
     def _end_before_body(self, tag: Tag) -> None:
         name = tag.name
         if name == b"head" and self.mode == Mode.IN_HEAD:
-            self._leave_head()
+            self.leave_head()
             return
         if name not in _ACT_AS_START or (name == b"head" and self.mode == Mode.AFTER_HEAD):
             return
         if name == b"head":
             if self.mode != Mode.BEFORE_HEAD:
-                self._imply_html()
-            self._imply_head()
-            self._leave_head()
+                self.insert_html()
+            self.insert_head()
+            self.leave_head()
             return
         self._imply_body()
         self._end(tag)

@@ -1,6 +1,6 @@
 """The body of a message out of bytes, by its length or its chunks (RFC 9112 sections 6 and 7), strictly. No IO.
 
-Both kinds of body take what they can from the bytes at hand and say how many that were; what they leave is the
+Both kinds of body take what they can from the bytes at hand and say where they stopped; what they leave is the
 beginning of a line, to be seen again with more behind it, or what follows the body.
 """
 
@@ -30,13 +30,14 @@ class LengthBody:
         self.complete = length == 0
         self.trailers: RawHeaders = []
 
-    def feed(self, data: bytes, body: bytearray) -> int:
-        """Add what `data` holds of the body to `body`; how many bytes of `data` are done with."""
-        taken = min(self._left, len(data))
-        body += data if taken == len(data) else memoryview(data)[:taken]
-        self._left -= taken
-        self.complete = not self._left
-        return taken
+    def feed(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """Append what `data` holds of the body, from `at` on, to `pieces`; up to where `data` is done with."""
+        piece = data[at : at + self._left]
+        if piece:
+            pieces.append(piece)
+            self._left -= len(piece)
+            self.complete = not self._left
+        return at + len(piece)
 
 
 class ChunkedBody:
@@ -51,16 +52,15 @@ class ChunkedBody:
         self.complete = False
         self.trailers: RawHeaders = []
 
-    def feed(self, data: bytes, body: bytearray) -> int:
+    def feed(self, data: bytes, at: int, pieces: list[bytes]) -> int:
         """As LengthBody's. Raises BodyError."""
-        at = 0
         while not self.complete:
             if self._in_trailers:
                 after = self._trailers(data, at)
             elif self._left is None:
                 after = self._chunk_line(data, at)
             else:
-                after = self._chunk(data, at, body, self._left)
+                after = self._chunk(data, at, pieces, self._left)
             if after == at:
                 break
             at = after
@@ -78,12 +78,12 @@ class ChunkedBody:
         self._in_trailers = self._left is None
         return match.end()
 
-    def _chunk(self, data: bytes, at: int, body: bytearray, left: int) -> int:
-        taken = min(left, len(data) - at)
-        if taken:
-            body += memoryview(data)[at : at + taken]
-            self._left = left - taken
-            return at + taken
+    def _chunk(self, data: bytes, at: int, pieces: list[bytes], left: int) -> int:
+        piece = data[at : at + left]
+        if piece:
+            pieces.append(piece)
+            self._left = left - len(piece)
+            return at + len(piece)
         end = data[at : at + 2]
         if not _DATA_END.startswith(end):
             raise BodyError("a chunk that is longer than its size")

@@ -6,53 +6,39 @@ The class stands where uvicorn has its own HTTP protocols; uvicorn's server, sig
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import socket
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from portal_gateway.http11.body import BodyError
 from portal_gateway.http11.cycle import HIGH_WATER_BYTES, Cycle
 from portal_gateway.http11.deadlines import Deadlines
-from portal_gateway.http11.extensions import EXTENSIONS, TARGET
+from portal_gateway.http11.extensions import EXTENSIONS
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.http11.request_head import BadRequest, RequestHead, check_unfinished, parse_request_head
 from portal_gateway.http11.response_head import plain_response
+from portal_gateway.http11.scope import request_scope
 from portal_gateway.wire.asgi import Scope
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("portal_gateway.http11")
 
 _NEVER = math.inf
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Http11:
-    """For uvicorn's setting `http`: makes the connections of a server."""
-
-    def __init__(self, limits: ClientLimits = ClientLimits()) -> None:  # noqa: B008 (frozen)
-        self._limits = limits
-        self._deadlines: Deadlines | None = None
-
-    def __call__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Connection:
-        loop = _loop or asyncio.get_running_loop()
-        if self._deadlines is None:
-            self._deadlines = Deadlines(loop)
-        return Connection(self._limits, self._deadlines, config, server_state, app_state, loop)
+def http11_protocol(limits: ClientLimits = ClientLimits()) -> type[asyncio.Protocol]:  # noqa: B008 (frozen)
+    """For uvicorn's setting `http`: what makes the connections of one server."""
+    return cast(type[asyncio.Protocol], functools.partial(Connection, limits, Deadlines()))
 
 
 class Connection(asyncio.Protocol):
@@ -65,10 +51,10 @@ class Connection(asyncio.Protocol):
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
-        loop: asyncio.AbstractEventLoop,
+        _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.limits = limits
-        self.loop = loop
+        self.loop = _loop or asyncio.get_running_loop()
         self._deadlines = deadlines
         self._config = config
         self._server_state = server_state
@@ -123,7 +109,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writing_paused = False
-        self._write_deadline = _NEVER
+        if not self.transport.is_closing():  # else the rest has to leave in time, too
+            self._write_deadline = _NEVER
         if self._writable is not None:
             self._writable.set()
 
@@ -185,7 +172,7 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, bad: BadRequest) -> None:
         """Answer in place of the app, and close."""
-        logger.info("%d: %s", bad.status, bad.message)
+        logger.info("refused a request with %d: %s", bad.status, bad.message)
         self.transport.write(plain_response(bad.status, bad.message))
         self._linger()
 
@@ -251,28 +238,11 @@ class Connection(asyncio.Protocol):
         return False
 
     def _begin(self, request: RequestHead) -> None:
-        cycle = self._cycle = Cycle(self, request, self._scope_of(request))
+        cycle = self._cycle = Cycle(self, request, request_scope(self._scope, request, self._app_state))
         self._read_deadline = self.loop.time() + self.limits.body_s if cycle.waits_for_body else _NEVER
-        task = self.loop.create_task(cycle.run(self._app))
-        self._server_state.tasks.add(task)
-        task.add_done_callback(self._server_state.tasks.discard)
-
-    def _scope_of(self, request: RequestHead) -> Scope:
-        raw_path, mark, query = request.target.partition(b"?")
-        path = unquote_to_bytes(raw_path).decode("utf-8", "replace") if b"%" in raw_path else raw_path.decode("latin-1")
-        scope = {
-            **self._scope,
-            "http_version": request.version,
-            "method": request.method,
-            "path": self._config.root_path + path,
-            "raw_path": self._config.root_path.encode("ascii") + raw_path,
-            "query_string": query,
-            "headers": request.headers,
-            "state": self._app_state.copy(),
-        }
-        if mark and not query:
-            scope[TARGET] = request.target
-        return scope
+        tasks = self._server_state.tasks
+        cycle.task = self.loop.create_task(cycle.run(self._app, tasks))
+        tasks.add(cycle.task)
 
     def _hand_over(self, data: bytes) -> None:
         """From here on it is a WebSocket, to which `data`, the handshake and what follows it, is new."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portal_gateway.http11.body import ChunkedBody, LengthBody
 from portal_gateway.http11.extensions import INTERIM, REQUEST_TRAILERS, TRAILERS
@@ -17,7 +17,7 @@ from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Scope
 if TYPE_CHECKING:
     from portal_gateway.http11.connection import Connection
 
-logger = logging.getLogger("uvicorn.error")
+logger = logging.getLogger("portal_gateway.http11")
 
 # Body bytes that wait for the app before reading pauses (uvicorn's figure).
 HIGH_WATER_BYTES = 64 * 1024
@@ -31,6 +31,7 @@ class Cycle:
 
     __slots__ = (
         "_body",
+        "_body_bytes",
         "_body_ended",
         "_changed",
         "_connection",
@@ -42,16 +43,19 @@ class Cycle:
         "_response",
         "_sends_trailers",
         "disconnected",
+        "has_whole_body",
         "over",
         "scope",
+        "task",
     )
 
     def __init__(self, connection: Connection, request: RequestHead, scope: Scope) -> None:
         self._connection = connection
         self._request = request
         self.scope = scope
-        self._reader = _body_reader(connection, request)
-        self._body = bytearray()
+        self._reader = None if request.framing is Framing.NONE else _body_reader(connection, request)
+        self._body: list[bytes] = []
+        self._body_bytes = 0
         # Whether the app has been given the last of the body.
         self._body_ended = False
         self._expects_continue = request.expects_continue
@@ -61,8 +65,10 @@ class Cycle:
         self._pending = b""
         self._left = 0
         self._sends_trailers = False
+        self.has_whole_body = self._reader is None
         self.disconnected = False
         self.over = False
+        self.task: asyncio.Task[None] | None = None
 
     # What the connection asks.
 
@@ -82,13 +88,9 @@ class Cycle:
         return self._response is not None and self._response.framing is Framing.CLOSE
 
     @property
-    def has_whole_body(self) -> bool:
-        return self._reader is None or self._reader.complete
-
-    @property
     def is_full(self) -> bool:
         """Whether the client should send no more of the body for now."""
-        return len(self._body) > HIGH_WATER_BYTES
+        return self._body_bytes > HIGH_WATER_BYTES
 
     @property
     def waits_for_body(self) -> bool:
@@ -98,7 +100,9 @@ class Cycle:
     def feed(self, data: bytes) -> int:
         """Take in bytes of the body; how many of `data` are done with. Raises BodyError."""
         assert self._reader is not None
-        taken = self._reader.feed(data, self._body)
+        taken = self._reader.feed(data, 0, self._body)
+        self.has_whole_body = self._reader.complete
+        self._body_bytes += taken
         self._wake()
         return taken
 
@@ -109,21 +113,25 @@ class Cycle:
 
     # The app's side.
 
-    async def run(self, app: ASGIApp) -> None:
-        """Call the app, and see to it that a response it leaves unfinished never looks complete."""
+    async def run(self, app: ASGIApp, tasks: set[Any]) -> None:
+        """Call the app as one of `tasks`. A response that it leaves unfinished never looks complete."""
         try:
             await app(self.scope, self.receive, self.send)
         except Exception as error:
-            logger.error("Exception in ASGI application\n", exc_info=error)
+            logger.error("the app failed", exc_info=error)
         except BaseException:
             self._connection.break_off()
             raise
-        if self.over or self.disconnected:
-            return
+        finally:
+            tasks.discard(self.task)
+        if not (self.over or self.disconnected):
+            self._unfinished()
+
+    def _unfinished(self) -> None:
         if self._response is not None:
             self._connection.break_off()
-            return
-        self._connection.refuse(BadRequest(500, "Internal Server Error"))
+        else:
+            self._connection.refuse(BadRequest(500, "Internal Server Error"))
 
     async def receive(self) -> Message:
         if self._expects_continue and self._response is None and not self.disconnected:
@@ -161,8 +169,9 @@ class Cycle:
 
     def _take_body(self) -> Message:
         ended = self.has_whole_body
-        message: Message = {"type": "http.request", "body": bytes(self._body), "more_body": not ended}
+        message: Message = {"type": "http.request", "body": b"".join(self._body), "more_body": not ended}
         self._body.clear()
+        self._body_bytes = 0
         self._body_ended = ended
         if ended:
             if self._reader is not None and self._reader.trailers:
@@ -220,7 +229,7 @@ class Cycle:
             self._connection.transport.write(data)
 
     def _flush(self) -> None:
-        if self._pending and not self.disconnected:
+        if self._pending and not self._connection.transport.is_closing():
             self._write([self._pending], 0)
 
     def _end(self) -> None:

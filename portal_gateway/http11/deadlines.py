@@ -21,23 +21,25 @@ class Expiring(Protocol):
 class Deadlines:
     """Calls `check` of each member a few times a second. Belongs to one event loop; rests while it has no members."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._members: set[Expiring] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, member: Expiring) -> None:
         self._members.add(member)
         if self._timer is None:
-            self._timer = self._loop.call_later(TICK_S, self._tick)
+            self._start()
 
     def discard(self, member: Expiring) -> None:
         self._members.discard(member)
 
     def _tick(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now = asyncio.get_running_loop().time()
         for member in tuple(self._members):
             member.check(now)
         if self._members:
-            self._timer = self._loop.call_later(TICK_S, self._tick)
+            self._start()
+
+    def _start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)

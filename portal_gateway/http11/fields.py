@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import TypeAlias, TypeVar
 
 from portal_gateway.wire.asgi import RawHeaders
 
 TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _UNSAFE_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+#: In a head that is not complete yet; where it is, such a line end makes a field malformed.
+BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
 
 # Lines that are remembered; their lengths are bounded, so that all of them together are.
 _KEPT_LINES = 1024
@@ -20,12 +23,16 @@ _KEPT_LINE_BYTES = 256
 # They are somebody's own, and come from nobody else.
 _CREDENTIALS = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"})
 
+Field: TypeAlias = tuple[bytes, bytes]
+K = TypeVar("K", bytes, Field)
+V = TypeVar("V", bytes, Field)
+
 
 class FieldError(ValueError):
     """A header field that is malformed."""
 
 
-def parse_field(line: bytes) -> tuple[bytes, bytes]:
+def parse_field(line: bytes) -> Field:
     """Name, in lower case, and value of a line without its end. Raises FieldError."""
     name, colon, value = line.partition(b":")
     if not colon or not name or name.translate(None, TOKEN_BYTES):
@@ -36,36 +43,53 @@ def parse_field(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.strip(b" \t")
 
 
-class FieldMemo(dict[bytes, tuple[bytes, bytes]]):
-    """Fields by their lines: most lines of a message are those of messages before, so they are parsed once."""
+def field_line(field: Field) -> bytes:
+    """The line of a field, its end included, with the name in lower case. Raises FieldError."""
+    name, value = field
+    if not name or name.translate(None, TOKEN_BYTES):
+        raise FieldError("malformed header name")
+    if _UNSAFE_IN_VALUE.search(value):
+        raise FieldError("a header value with control characters")
+    return b"%b: %b\r\n" % (name.lower(), value)
 
-    def __init__(self, parse: Callable[[bytes], tuple[bytes, bytes]] = parse_field) -> None:
+
+class _Memo(dict[K, V]):
+    """Most header lines of a message are those of messages before, so they are looked at once, both ways."""
+
+    def _kept(self, key: K, value: V, line: bytes, name: bytes) -> V:
+        if len(line) <= _KEPT_LINE_BYTES and name not in _CREDENTIALS:
+            if len(self) >= _KEPT_LINES:
+                self.clear()
+            self[key] = value
+        return value
+
+
+class FieldMemo(_Memo[bytes, Field]):
+    """Fields by their lines without the end. A look-up raises what `parse` does."""
+
+    def __init__(self, parse: Callable[[bytes], Field] = parse_field) -> None:
         super().__init__()
         self._parse = parse
 
-    def __missing__(self, line: bytes) -> tuple[bytes, bytes]:
+    def __missing__(self, line: bytes) -> Field:
         field = self._parse(line)
-        if len(line) <= _KEPT_LINE_BYTES and field[0] not in _CREDENTIALS:
-            if len(self) >= _KEPT_LINES:
-                self.clear()
-            self[line] = field
-        return field
+        return self._kept(line, field, line, field[0])
 
 
-def head_bytes(start_line: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A start line and header block, ready to be sent. Raises FieldError if a part could end its line early.
+class LineMemo(_Memo[Field, bytes]):
+    """What `field_line` says of a field. A look-up raises FieldError."""
 
-    The name of each field is to be in lower case. The start line is the caller's responsibility but for its end.
-    """
-    headers = headers if isinstance(headers, list) else list(headers)
-    head = b"\r\n".join([start_line, *map(b": ".join, headers), b"", b""])
-    ends = len(headers) + 2
-    names = b"".join([name for name, _ in headers])
-    if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head or b"\n:" in head:
-        raise FieldError("a header with bytes that no header may have")
-    if names.translate(None, TOKEN_BYTES):
-        raise FieldError("malformed header name")
-    return head
+    def __missing__(self, field: Field) -> bytes:
+        line = field_line(field)
+        return self._kept(field, line, line, field[0].lower())
+
+
+LINES = LineMemo()
+
+
+def head_bytes(start_line: bytes, headers: Iterable[Field]) -> bytes:
+    """A start line, safe by itself, and a header block, ready to be sent. Raises FieldError."""
+    return b"".join([start_line, b"\r\n", *[LINES[field] for field in headers], b"\r\n"])
 
 
 def parse_fields(block: bytes, memo: FieldMemo, max_fields: int) -> RawHeaders:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 
 from portal_gateway.wire.headers import HeaderPairs, tokens, values
 
@@ -94,3 +95,16 @@ def keeps_alive(version: str, headers: Sequence[tuple[bytes, bytes]], framing: F
         return False
     options = list(tokens(headers, b"connection"))
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
+
+
+@lru_cache(maxsize=1024)
+def response_delimiting(
+    method: str, status: int, version: str, deciding: tuple[tuple[bytes, bytes], ...]
+) -> tuple[Framing, int, bool]:
+    """How the body of a response is delimited, its length, and whether another message can follow on the connection.
+
+    `deciding` are its lines of Content-Length, Transfer-Encoding and Connection: much the same for many responses.
+    """
+    framing = response_framing(method, status, version, deciding)
+    length = content_length(deciding) if framing is Framing.LENGTH else None
+    return framing, length or 0, keeps_alive(version, deciding, framing)

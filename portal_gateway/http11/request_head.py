@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from portal_gateway.http11.fields import TOKEN_BYTES, FieldError, FieldMemo, parse_field
+from portal_gateway.http11.fields import BARE_LINE_END, TOKEN_BYTES, FieldError, FieldMemo, parse_field
 from portal_gateway.http11.framing import Framing, FramingError, UnsupportedCoding, request_framing
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.wire.asgi import RawHeaders
@@ -19,9 +19,9 @@ from portal_gateway.wire.headers import elements, values
 # URI, but older browsers and scripts send them and servers take them.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP/(\d\.\d)")
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
-_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
 # Method, version and blanks of a request line.
 _MORE_IN_LINE = 96
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _VERSIONS = {b"1.1": "1.1", b"1.0": "1.0"}
 
 
@@ -51,16 +51,18 @@ class RequestHead:
 
 def parse_request_head(head: bytes, limits: ClientLimits) -> RequestHead:
     """The request whose head, without its last two line ends, is `head`. Raises BadRequest."""
+    if len(head) > limits.head_bytes:
+        raise BadRequest(431, f"a head of more than {limits.head_bytes} bytes")
     line, *lines = head.split(b"\r\n")
     method, target, version = _request_line(line, limits)
     if len(lines) > limits.fields:
         raise BadRequest(431, f"more than {limits.fields} header fields")
     try:
         headers = [_FIELDS[line] for line in lines]
-        framing, length = request_framing(headers)
+        fields = dict(headers)
+        framing, length = (Framing.NONE, 0) if _FRAMING.isdisjoint(fields) else request_framing(headers)
     except (FieldError, FramingError) as error:
         raise BadRequest(501 if isinstance(error, UnsupportedCoding) else 400, str(error)) from error
-    fields = dict(headers)
     is_current = version == "1.1"
     if b"host" not in fields:
         if is_current:
@@ -97,15 +99,15 @@ def check_unfinished(data: bytes, start: int, looked_at: int, limits: ClientLimi
     """
     if start == len(data) or data == b"\r":
         return
-    if len(data) - start > limits.head_bytes:
-        raise BadRequest(431, f"a head of more than {limits.head_bytes} bytes")
     longest_line = start + limits.target_bytes + _MORE_IN_LINE
     if len(data) > longest_line and data.find(b"\r\n", start, longest_line) < 0:
         raise BadRequest(414, f"a request target of more than {limits.target_bytes} bytes")
+    if len(data) - start > limits.head_bytes:
+        raise BadRequest(431, f"a head of more than {limits.head_bytes} bytes")
     # TLS to a plain port, say.
     if data[start] not in TOKEN_BYTES:
         raise BadRequest(400, "no HTTP")
-    if _BARE_LINE_END.search(data, max(start, looked_at - 1)):
+    if BARE_LINE_END.search(data, max(start, looked_at - 1)):
         raise BadRequest(400, "a line end that is not CRLF")
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
-from portal_gateway.http11.fields import FieldError, head_bytes
+from portal_gateway.http11.fields import LINES, Field, FieldError, head_bytes
 from portal_gateway.http11.framing import Framing, content_length
-from portal_gateway.wire.headers import elements
+from portal_gateway.wire.asgi import RawHeaders
+from portal_gateway.wire.headers import tokens
+from portal_gateway.wire.memo import Memo
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 STATUS_LINES = {status: f"HTTP/1.1 {status} {_REASONS.get(status, '')}".encode("ascii") for status in range(100, 600)}
-_CHUNKED = (b"transfer-encoding", b"chunked")
-_CLOSE = (b"connection", b"close")
+_DECIDING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+# The name in lower case of a header that decides how the body is delimited and what comes after it, nothing of others.
+_DECISIVE: Memo[bytes, bytes] = Memo(lambda name: name.lower() if name.lower() in _DECIDING else b"")
 
 
 @dataclass(slots=True)
@@ -33,28 +37,42 @@ def response_head(
 
     Raises FieldError and FramingError (both ValueError) for headers that must not be sent.
     """
-    lines = [(name.lower(), value) for name, value in headers]
-    fields = dict(lines)
-    if _CHUNKED[0] in fields:  # that is for the server to say
-        lines = [pair for pair in lines if pair[0] != _CHUNKED[0]]
-    length = 0
-    if method == "HEAD" or status in (204, 304):
-        framing = Framing.NONE
-    elif b"content-length" in fields:
-        framing, length = Framing.LENGTH, content_length(lines) or 0
-    elif version == "1.1":
-        framing = Framing.CHUNKED
-        lines.append(_CHUNKED)
-    else:
-        framing = Framing.CLOSE
-    asked_to_close = b"connection" in fields and b"close" in elements(fields[b"connection"])
-    keep_alive = keep_alive and not asked_to_close and framing is not Framing.CLOSE
-    if not (keep_alive or asked_to_close):
-        lines.append(_CLOSE)
     start_line = STATUS_LINES.get(status)
     if start_line is None or status < 200:
         raise FieldError(f"{status} is no status of a final response")
-    return ResponseHead(head_bytes(start_line, lines), framing, length, keep_alive)
+    lines = [start_line, b"\r\n"]
+    decisive: RawHeaders = []
+    for field in headers:
+        name = _DECISIVE[field[0]]
+        if name:
+            decisive.append((name, field[1]))
+        if name != b"transfer-encoding":  # that is for the server to say
+            lines.append(LINES[field])
+    has_no_body = method == "HEAD" or status in (204, 304)
+    framing, length, keep_alive, more = _delimiting(has_no_body, version, keep_alive, tuple(decisive))
+    lines.append(more)
+    return ResponseHead(b"".join(lines), framing, length, keep_alive)
+
+
+@lru_cache(maxsize=1024)
+def _delimiting(
+    has_no_body: bool, version: str, keep_alive: bool, decisive: tuple[Field, ...]
+) -> tuple[Framing, int, bool, bytes]:
+    """How the body is delimited, its length, whether the connection stays, and the end of the header block."""
+    length, more = content_length(decisive), b""
+    if has_no_body:
+        framing = Framing.NONE
+    elif length is not None:
+        framing = Framing.LENGTH
+    elif version == "1.1":
+        framing, more = Framing.CHUNKED, b"transfer-encoding: chunked\r\n"
+    else:
+        framing, keep_alive = Framing.CLOSE, False
+    if b"close" in tokens(decisive, b"connection"):
+        keep_alive = False
+    elif not keep_alive:
+        more += b"connection: close\r\n"
+    return framing, length or 0, keep_alive, more + b"\r\n"
 
 
 def plain_response(status: int, message: str) -> bytes:
@@ -63,6 +81,6 @@ def plain_response(status: int, message: str) -> bytes:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
-        _CLOSE,
+        (b"connection", b"close"),
     ]
     return head_bytes(STATUS_LINES[status], headers) + body

@@ -16,7 +16,8 @@ from portal_gateway.identity.fields import user_from
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import HeadersIdentity
 from portal_gateway.wire.asgi import Scope
-from portal_gateway.wire.trust import TrustedPeers, fold_name, having
+from portal_gateway.wire.memo import Memo
+from portal_gateway.wire.trust import TrustedPeers, fold_name
 
 MAX_USERS = 4096
 
@@ -33,6 +34,7 @@ class HeadersSource:
         self._by_folded = {fold_name(name.encode()): name for name in settings.header_names()}
         # The same people come again: what their headers say is read once.
         self._user_of = lru_cache(maxsize=MAX_USERS)(self._read)
+        self._is_ours: Memo[bytes, bool] = Memo(lambda name: fold_name(name) in self._by_folded)
 
     @property
     def header_names(self) -> frozenset[bytes]:
@@ -43,7 +45,8 @@ class HeadersSource:
         """The user the proxy names. Raises IdentityError if the headers are ambiguous or not UTF-8."""
         if not self._trusted.trusts(scope):
             return None
-        return self._user_of(having(scope["headers"], self._by_folded))
+        ours = self._is_ours
+        return self._user_of(tuple([(name, value) for name, value in scope["headers"] if ours[name]]))
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """The same."""

@@ -60,7 +60,7 @@ class PageDecider:
             access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
             if access is None:
                 return None
-            outcomes.append(self._decided(scope, plan, slot, access))
+            outcomes.append(self._decided(scope, slot.placement, access))
         return outcomes
 
     async def ask(self, scope: Scope, plan: Plan) -> list[Outcome]:
@@ -68,7 +68,12 @@ class PageDecider:
         way already."""
         user = await self._identify(scope)
         if isinstance(user, Access):
-            return [self._decided(scope, plan, slot, user) for slot in plan.slots]
+            return [
+                self._decided(scope, slot.placement, user)
+                if slot.mode == "decided"
+                else self._loader(scope, plan, slot)
+                for slot in plan.slots
+            ]
         return await asyncio.gather(*(self._ask_one(scope, plan, slot, user) for slot in plan.slots))
 
     def under_page_policies(self, scope: Scope, plan: Plan, outcomes: list[Outcome]) -> list[Outcome]:
@@ -90,7 +95,7 @@ class PageDecider:
         except Exception as error:
             self._events.failed(error, "decision", slot.placement.portal)
             return Outcome(b"", "internal_error")
-        return self._decided(scope, plan, slot, access, signed)
+        return self._decided(scope, slot.placement, access, signed)
 
     async def _signed(self, portal: Portal, user: EndUser, placement: Placement) -> str | None:
         """The signed link that goes into the page, if the rule wants one."""
@@ -113,14 +118,9 @@ class PageDecider:
             self._events.failed(error, "identity")
         return _UNCLEAR
 
-    def _decided(self, scope: Scope, plan: Plan, slot: Slot, access: Access, signed: str | None = None) -> Outcome:
-        if slot.mode != "decided":
-            return self._loader(scope, plan, slot)
+    def _decided(self, scope: Scope, placement: Placement, access: Access, signed: str | None = None) -> Outcome:
         if not access.granted:
             return Outcome(b"", access.reason)
-        return self._render(scope, slot.placement, signed)
-
-    def _render(self, scope: Scope, placement: Placement, signed: str | None) -> Outcome:
         try:
             return Outcome(self._snippets.decided(placement, _root_path(scope), signed))
         except Exception as error:

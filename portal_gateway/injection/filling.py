@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from portal_gateway.html.scanner import Mark, MarkKind
@@ -47,7 +47,11 @@ def empty_reason(outcomes: Sequence[Outcome]) -> str | None:
     return outcomes[0].reason
 
 
-def results(plan: Plan, outcomes: Sequence[Outcome], misses: Sequence[str]) -> Iterator[Result]:
+def results(plan: Plan, outcomes: Sequence[Outcome], misses: Sequence[str]) -> list[Result]:
     """What has become of each placement when the body is through. `misses` say why it has no place, if so."""
-    for slot, outcome, miss in zip(plan.slots, outcomes, misses, strict=True):
-        yield slot.placement.portal, "loader" if outcome.is_loader else "decided", outcome.reason or miss
+    found = []
+    for target, slot in enumerate(plan.slots):
+        outcome = outcomes[target]
+        mode = "loader" if outcome.is_loader else "decided"
+        found.append((slot.placement.portal, mode, outcome.reason or misses[target]))
+    return found

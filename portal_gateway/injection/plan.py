@@ -101,32 +101,35 @@ def plan_injection(
     if status != 200:
         return "not_modified" if status == 304 else "status"
     content_type = dict(headers).get(b"content-type")
-    if content_type is not None and not _is_page(content_type):
+    if content_type is not None and not _is_page[content_type]:
         return "content_type"  # the one answer that has to be cheap: nearly all responses get it
     decisive = tuple([(name, value) for name, value in headers if _decides[name]])
-    policies = _policies(decisive)
-    if isinstance(policies, str):
-        return policies
-    return _plan(decisive, page, own_origin() if policies.policies else "")
+    eligible = _eligible(decisive)
+    if isinstance(eligible, str):
+        return eligible
+    return _plan(eligible, page, own_origin() if eligible.policies.policies else "")
 
 
 # The heads of one app's responses are few: what follows from them is worked out once.
 
 
-@lru_cache(maxsize=512)
-def _policies(headers: tuple[tuple[bytes, bytes], ...]) -> Policies | str:
-    """The policies of a response that may be injected, or the reason to leave it alone."""
-    return response_refusal(200, headers) or Policies.parse(headers)
+@dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: a key that costs nothing to hash
+class _Eligible:
+    """The decisive headers of a response that may be injected, and the policies in them."""
 
-
-@lru_cache(maxsize=256)
-def _is_page(content_type: bytes) -> bool:
-    return content_type.partition(b";")[0].strip().lower() in PAGE_TYPES
+    headers: tuple[tuple[bytes, bytes], ...]
+    policies: Policies
 
 
 @lru_cache(maxsize=512)
-def _plan(headers: tuple[tuple[bytes, bytes], ...], page: PagePlacements, own_origin: str) -> Plan | str:
-    policies = Policies.parse(headers)
+def _eligible(headers: tuple[tuple[bytes, bytes], ...]) -> _Eligible | str:
+    """What is told by the headers of a 200, or the reason to leave it alone."""
+    return response_refusal(200, headers) or _Eligible(headers, Policies.parse(headers))
+
+
+@lru_cache(maxsize=512)
+def _plan(eligible: _Eligible, page: PagePlacements, own_origin: str) -> Plan | str:
+    headers, policies = eligible.headers, eligible.policies
     loader_allowed, nonce = _loader_terms(policies, own_origin)
     shared = is_shared_cacheable(headers)
     slots = tuple(_slot(p, policies, own_origin, shared, loader_allowed) for p in page.placements)
@@ -162,7 +165,7 @@ def response_refusal(status: int, headers: HeaderPairs) -> str | None:
     if status != 200:
         return "status"
     content_type = h.first(headers, b"content-type") or b""
-    if not _is_page(content_type):
+    if not _is_page[content_type]:
         return "content_type"
     if h.first(headers, MARK) is not None:
         return "already_injected"
@@ -205,6 +208,7 @@ def _is_decisive(name: bytes) -> bool:
     return name in _DECISIVE or is_for_shared_caches(name)
 
 
+_is_page: Memo[bytes, bool] = Memo(lambda content_type: content_type.partition(b";")[0].strip().lower() in PAGE_TYPES)
 _decides: Memo[bytes, bool] = Memo(lambda name: _is_decisive(name.lower()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeAlias
 
 from portal_gateway.html.codings import is_decodable
 from portal_gateway.injection.conditional import REQUEST_VALIDATORS, LoaderTags
@@ -23,11 +24,15 @@ _DECISIVE = _RARE | {b"accept", b"sec-fetch-dest"}
 _WITHHELD = frozenset({b"range", *REQUEST_VALIDATORS})
 
 
-def request_refusal(scope: Scope) -> str | None:
+# The headers of a request by name: `dict` of them, made once and looked at by all. Names are lower case in a scope
+# (ASGI); of several lines with one name it has the last.
+Fields: TypeAlias = dict[bytes, bytes]
+
+
+def request_refusal(scope: Scope, fields: Fields) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
-    # Header names are lower case in a scope (ASGI); what decides is little, and much the same for all pages.
+    # What decides is little, and much the same for all pages.
     headers = scope["headers"]
-    fields = dict(headers)
     if len(fields) == len(headers) and _RARE.isdisjoint(fields):
         return _usual_refusal(scope["method"], fields.get(b"accept"), fields.get(b"sec-fetch-dest"))
     return _refusal(scope["method"], tuple([(name, value) for name, value in headers if name in _DECISIVE]))
@@ -57,13 +62,12 @@ def _refusal(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | Non
 
 
 def page_request_headers(
-    headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
+    headers: RawHeaders, fields: Fields, tags: LoaderTags, *, uncompressed: bool = False
 ) -> tuple[RawHeaders, bool]:
     """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
 
     No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
     """
-    fields = dict(headers)
     revalidates = False
     if not _WITHHELD.isdisjoint(fields):
         headers, revalidates = tags.request_headers(headers)

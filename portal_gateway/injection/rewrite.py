@@ -83,12 +83,12 @@ class Rewrite:
         hits = self._filling.hits
         return ["" if self._passes or hits[target] else self._reason(target) for target in range(len(hits))]
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> list[Result]:
         """What has become of each placement when the body is through."""
         if self.outcomes is not None:
             return results(self.plan, self.outcomes, self.misses())
         # The page ended before a place was found, and nobody was waited for.
-        return ((s.placement.portal, s.mode, miss) for s, miss in zip(self.plan.slots, self.misses(), strict=True))
+        return [(s.placement.portal, s.mode, miss) for s, miss in zip(self.plan.slots, self.misses(), strict=True)]
 
     async def run(self, data: bytes, *, last: bool) -> AsyncIterator[bytes]:
         """The output for a piece of the body. Raises CodingError if it cannot be decoded, and what the scanner raises,

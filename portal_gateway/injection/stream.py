@@ -7,7 +7,7 @@ a decision, never longer than the budget.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from portal_gateway.html.codings import CodingError
@@ -74,9 +74,10 @@ class PageResponder:
             return self._on_start(message)
         if kind == "http.response.body" and self._plan is not None:
             body, last = bytes(message.get("body", b"")), not message.get("more_body", False)
-            if self._start is not None:
-                return self._on_first_body(self._take_start(), body, self._plan, last=last)
-            return self._on_body(body, last=last)
+            if self._start is None:
+                return self._on_body(body, last)
+            start, self._start = self._start, None
+            return self._on_first_body(start, body, self._plan, last)
         return self._on_other(message)
 
     async def aclose(self) -> None:
@@ -100,23 +101,22 @@ class PageResponder:
             message = {**message, "headers": self._injector.tags.response_headers(headers)}
         return self._begin_original(message, plan)
 
-    async def _on_page(self, message: Message, headers: RawHeaders, plan: Plan) -> None:
+    def _on_page(self, message: Message, headers: RawHeaders, plan: Plan) -> Awaitable[None]:
         start: Message = {**message, "headers": [*headers]}  # apps may reuse their list
         if self._scope["method"] == "HEAD":
             self.done = True
             self._injector.events.not_injected("head")
-            await self._send(self._head(start, plan, "head"))
-            return
+            return self._send(self._head(start, plan, "head"))
         try:
             self._outcomes = self._injector.decider.at_hand(self._scope, plan)
             if self._outcomes is None:
                 self._rewrite = self._new_rewrite(plan)  # which asks from now on
         except Exception as error:
-            await self._begin_original(start, self._reason_for(error))
-        else:
-            self._plan, self._start = plan, start
+            return self._begin_original(start, self._reason_for(error))
+        self._plan, self._start = plan, start
+        return _held()
 
-    async def _on_first_body(self, start: Message, body: bytes, plan: Plan, *, last: bool) -> None:
+    async def _on_first_body(self, start: Message, body: bytes, plan: Plan, last: bool) -> None:
         """With luck the whole page, which goes out in one piece with its exact length."""
         outcomes = self._outcomes
         if not last or outcomes is None:
@@ -136,12 +136,13 @@ class PageResponder:
             await self._give_up(start, body, last=True, reason=misses[0])
             return
         self.done = True
-        length = (b"content-length", b"%d" % len(page))
-        await self._send(self._head(start, plan, empty_reason(outcomes) or "whole", length))
+        head = self._head(start, plan, "whole", outcomes)
+        head["headers"].append((b"content-length", b"%d" % len(page)))
+        await self._send(head)
         self._count(results(plan, outcomes, misses))
         await self._send({"type": "http.response.body", "body": page, "more_body": False})
 
-    async def _on_body(self, body: bytes, *, last: bool) -> None:
+    async def _on_body(self, body: bytes, last: bool) -> None:
         assert self._rewrite is not None
         async for chunk in self._rewrite.run(body, last=last):
             await self._send_body(chunk, more=True)
@@ -168,7 +169,7 @@ class PageResponder:
         except Exception as error:
             await self._give_up(start, body, last=last, reason=self._reason_for(error))
             return
-        await self._send(self._head(start, plan, rewrite.empty_reason or "streamed"))
+        await self._send(self._head(start, plan, "streamed", rewrite.outcomes))
         rewrite.commit()
         await self._send_body(first, more=True)
         async for chunk in chunks:
@@ -197,13 +198,14 @@ class PageResponder:
             start = {**start, "headers": [*start["headers"], _server_timing(reason)]}
         return self._send(start)
 
-    def _head(self, start: Message, plan: Plan, summary: str, *more: tuple[bytes, bytes]) -> Message:
-        """The head in place of `start`, with `more` headers."""
+    def _head(self, start: Message, plan: Plan, summary: str, outcomes: list[Outcome] | None = None) -> Message:
+        """`start` as the head of the page that `outcomes` go into. Server-Timing gives the `summary`, or says why
+        nothing goes in."""
         headers = plan.head(start["headers"], self._injector.tags)
-        headers += more
         if self._injector.server_timing:
-            headers.append(_server_timing(summary))
-        return {**start, "headers": headers}
+            headers.append(_server_timing((outcomes and empty_reason(outcomes)) or summary))
+        start["headers"] = headers
+        return start
 
     async def _send_body(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
@@ -233,13 +235,17 @@ class PageResponder:
         self._injector.events.failed(error, "injection")
         return "internal_error"
 
-    def _count(self, found: Iterable[Result]) -> None:
+    def _count(self, found: list[Result]) -> None:
         events = self._injector.events
         for portal, mode, reason in found:
             if reason:
                 events.placement_empty(portal, reason)
             else:
                 events.injected(portal, mode)
+
+
+async def _held() -> None:
+    """What an app awaits whose message is not sent yet."""
 
 
 def _server_timing(summary: str) -> tuple[bytes, bytes]:

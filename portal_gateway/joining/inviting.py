@@ -25,6 +25,7 @@ from portal_gateway.joining.permission import InviteRule
 from portal_gateway.joining.portals import JoinPortal, JoinPortals
 from portal_gateway.joining.rates import Rates
 from portal_gateway.joining.shared_links import SharedLinks
+from portal_gateway.languages.catalogue import FALLBACK, LanguageTag
 from portal_gateway.mail.base import Mailer, MailUnavailable
 from portal_gateway.models import EndUser
 from portal_gateway.providers.admission import JoinProject
@@ -62,7 +63,9 @@ class Inviter:
 
     @property
     def name(self) -> str:
-        return " ".join((self.user.name or self.user.email or "Somebody").split())[:MAX_NAME]
+        """As the mails say it. People may call themselves what they like, so it leads nowhere either."""
+        names = (" ".join(_CONTROLS.sub(" ", name or "").split()) for name in (self.user.name, self.user.email))
+        return next((name[:MAX_NAME] for name in names if name and not _SITE.search(name)), "Somebody")
 
     def project(self, project_id: int | None) -> JoinProject:
         """The project of that id, or the only one. Raises RequestRefused."""
@@ -109,11 +112,15 @@ class Inviting:
         """Whether there are invitations at the portal `name`."""
         return name in self._rules
 
+    async def may_invite(self, name: str, user: EndUser) -> bool:
+        """Whether `user` has the permission at the portal `name`, if it has invitations."""
+        return self.offers(name) and await self._rules[name].holds(user)
+
     async def inviter(self, name: str, user: EndUser) -> Inviter:
         """`user` as one who may invite. Raises AccessDenied, IncompleteIdentity, VendorError."""
         portal = self._portals.find(name)
         settings = portal.settings.invitations
-        if settings is None or not await self._rules[name].holds(user):
+        if settings is None or not await self.may_invite(name, user):
             self._audit.record(name, "refused_may_not_invite", by=user.id)
             raise AccessDenied("this user may not invite", "may_not_invite")
         return Inviter(portal, settings, user, await portal.admission.open_to(user))
@@ -135,7 +142,13 @@ class Inviting:
         return self._book.is_open(invitation)
 
     async def invite(
-        self, inviter: Inviter, addresses: Sequence[str], project_id: int | None, message: str, base_url: str
+        self,
+        inviter: Inviter,
+        addresses: Sequence[str],
+        project_id: int | None,
+        message: str,
+        base_url: str,
+        language: LanguageTag = FALLBACK,
     ) -> list[Outcome]:
         """What became of each address. Raises RequestRefused."""
         project = inviter.project(project_id)
@@ -145,18 +158,21 @@ class Inviting:
         parsed = {text: parse_address(text) for text in dict.fromkeys(addresses)}
         # Together, so that a vendor that is slow is waited for once.
         sendings = [
-            self._invited(inviter, project, text, address, message, base_url) for text, address in parsed.items()
+            self._invited(inviter, project, text, address, message, base_url, language)
+            for text, address in parsed.items()
         ]
         return list(await asyncio.gather(*sendings))
 
-    async def resend(self, inviter: Inviter, invitation_id: str, base_url: str) -> Outcome:
+    async def resend(
+        self, inviter: Inviter, invitation_id: str, base_url: str, language: LanguageTag = FALLBACK
+    ) -> Outcome:
         """A new link for an invitation, in place of the one before. Raises RequestRefused."""
         entry = await self._own(inviter, invitation_id)
         if entry.state != "open":
             raise RequestRefused(409, f"invitation_{entry.state}", "this invitation is closed")
         project = inviter.project(entry.project_id)
         address = parse_address(entry.address)
-        return await self._invited(inviter, project, entry.address, address, entry.message, base_url, entry)
+        return await self._invited(inviter, project, entry.address, address, entry.message, base_url, language, entry)
 
     async def revoke(self, inviter: Inviter, invitation_id: str) -> None:
         """Raises RequestRefused if there is nothing to revoke."""
@@ -184,13 +200,14 @@ class Inviting:
         address: Address | None,
         message: str,
         base_url: str,
+        language: LanguageTag,
         before: Invitation | None = None,
     ) -> Outcome:
         if address is None:
             return Outcome(text, "not_an_address")
         try:
             await self._spend(inviter, address)
-            outcome = await self._delivered(inviter, project, address, message, base_url, before)
+            outcome = await self._delivered(inviter, project, address, message, base_url, language, before)
         except AccessDenied as error:
             outcome = error.reason
         except GatewayError as error:
@@ -213,6 +230,7 @@ class Inviting:
         address: Address,
         message: str,
         base_url: str,
+        language: LanguageTag,
         before: Invitation | None,
     ) -> str:
         portal, admission = inviter.portal, inviter.portal.admission
@@ -230,12 +248,15 @@ class Inviting:
         await self._book.write(portal.name, project.company_id, replace(entry, link_id=link.link_id))
         await self._links.end(superseded, "superseded")
         invited = Invited(inviter.name, project.name, message)
-        await self._send(inviter, address, f"{base_url}/accept?token={link.token}", invited)
+        await self._send(inviter, address, f"{base_url}/accept?token={link.token}", invited, language)
         return "sent"
 
-    async def _send(self, inviter: Inviter, address: Address, url: str, invited: Invited) -> None:
+    async def _send(
+        self, inviter: Inviter, address: Address, url: str, invited: Invited, language: LanguageTag
+    ) -> None:
         assert self._mailer is not None, "settings without mail are refused"
-        letter = self._letters.invitation(address, inviter.portal.label, url, inviter.settings.days, invited)
+        label, days = inviter.portal.label, inviter.settings.days
+        letter = self._letters.invitation(address, label, url, days, invited, language)
         try:
             await self._mailer.send(letter)
         except MailUnavailable:

@@ -23,6 +23,8 @@ Ending = Literal["used", "revoked", "superseded"]
 
 # So long after its end a link can still be told from one that never was.
 REMEMBERED_S = 7 * 24 * 3600.0
+# The right to use a link ends after the link has, by the clock of any replica: else it would look used up.
+_RIGHT_S = 2 * LEEWAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class LinkStates:
         name = _about(link.link_id)
         sealed = self._keyring.seal(json.dumps(asdict(purpose)).encode(), name)
         await self._store.put(name, sealed, lifetime_s + REMEMBERED_S)
-        await self._store.put(_right(link.link_id), b"1", lifetime_s + LEEWAY_S)
+        await self._store.put(_right(link.link_id), b"1", lifetime_s + _RIGHT_S)
         return link
 
     async def look(self, token: str) -> KnownLink:
@@ -81,18 +83,18 @@ class LinkStates:
 
     async def claim(self, token: str) -> KnownLink:
         """The link in `token`, which is used up. Raises LinkRefused."""
-        known = self._current(await self.find(token))
+        known = await self.find(token)
         if await self._store.take(_right(known.link.link_id)) is None:
             raise await self._ended(known.link)
+        self._current(known)
         await self._end(known.link.link_id, "used")
         return known
 
     async def give_back(self, link: MagicLink) -> None:
         """Make a link that was claimed good again, for the rest of its time."""
-        left_s = link.expires_at + LEEWAY_S - self._clock()
-        if left_s > 0:
+        if not self._is_over(link):
             await self._store.drop(_end_of(link.link_id))
-            await self._store.add(_right(link.link_id), b"1", left_s)
+            await self._store.add(_right(link.link_id), b"1", link.expires_at + _RIGHT_S - self._clock())
 
     async def end(self, link_id: str, ending: Ending) -> None:
         """Nobody can use the link any more."""

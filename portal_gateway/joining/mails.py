@@ -8,6 +8,7 @@ from functools import cached_property
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from portal_gateway.admission.addresses import Address
+from portal_gateway.languages.catalogue import LanguageTag, language
 from portal_gateway.mail.base import Mail
 
 
@@ -21,21 +22,23 @@ class Invited:
 
 
 class Letters:
-    """Writes the mails."""
+    """Writes the mails, in the language of whoever asks for them."""
 
-    def join(self, to: Address, label: str, url: str, minutes: int) -> Mail:
+    def join(self, to: Address, label: str, url: str, minutes: int, tag: LanguageTag) -> Mail:
         """For somebody who has asked for a link."""
-        return self._mail("join", to, f"Your link to {label}", minutes * 60, label=label, url=url, minutes=minutes)
+        return self._mail("join", to, tag, minutes * 60, label=label, url=url, minutes=minutes)
 
-    def invitation(self, to: Address, label: str, url: str, days: int, invited: Invited) -> Mail:
+    def invitation(self, to: Address, label: str, url: str, days: int, invited: Invited, tag: LanguageTag) -> Mail:
         """For somebody who is invited by a customer."""
-        subject = f"You are invited to {label}"
-        return self._mail("invitation", to, subject, days * 86_400, label=label, url=url, days=days, invited=invited)
+        return self._mail("invitation", to, tag, days * 86_400, label=label, url=url, days=days, invited=invited)
 
-    def _mail(self, kind: str, to: Address, subject: str, ttl_s: float, **values: object) -> Mail:
+    def _mail(self, kind: str, to: Address, tag: LanguageTag, ttl_s: float, *, label: str, **values: object) -> Mail:
+        texts = language(tag)
+        subject = " ".join(texts(f"mails.{kind}.subject", label=label).split())
+        values = {"t": texts, "subject": subject, "label": label, **values}
         text = self._templates.get_template(f"{kind}.txt").render(values)
         html = self._templates.get_template(f"{kind}.html").render(values)
-        return Mail(str(to), " ".join(subject.split()), text, html, kind, ttl_s=ttl_s)
+        return Mail(str(to), subject, text, html, kind, tag, ttl_s=ttl_s)
 
     @cached_property
     def _templates(self) -> Environment:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from inspect import isawaitable
 
 from portal_gateway.admission.addresses import parse_address
 from portal_gateway.models import EndUser
 from portal_gateway.settings.joining import InvitePermission, load_function
 
+logger = logging.getLogger("portal_gateway")
+
 
 class InviteRule:
-    """Whether an end user may invite: everything that the configuration sets has to hold."""
+    """Whether an end user may invite: everything that the configuration sets has to hold.
+
+    A function that fails has not said yes.
+    """
 
     def __init__(self, settings: InvitePermission) -> None:
         self._attributes = settings.attributes
@@ -32,8 +38,12 @@ class InviteRule:
     async def _is_allowed(self, user: EndUser) -> bool:
         if self._function is None:
             return True
-        answer = self._function(user)
-        return (await answer if isawaitable(answer) else answer) is True
+        try:
+            answer = self._function(user)
+            return (await answer if isawaitable(answer) else answer) is True
+        except Exception as error:
+            logger.error("the function that says who may invite has failed (%s)", type(error).__name__)
+            return False
 
 
 def _matches(value: object, wanted: object) -> bool:

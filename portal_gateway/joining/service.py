@@ -33,6 +33,7 @@ from portal_gateway.joining.mails import Letters
 from portal_gateway.joining.portals import JoinPortal, JoinPortals
 from portal_gateway.joining.rates import Rates
 from portal_gateway.joining.shared_links import ExpiredKey, SharedLinks
+from portal_gateway.languages.catalogue import FALLBACK, LanguageTag
 from portal_gateway.mail.base import Mailer, MailUnavailable
 from portal_gateway.store.base import StoreUnavailable
 
@@ -78,14 +79,23 @@ class JoinService:
         except ExpiredKey:
             raise LinkRefused("expired") from None
 
-    async def ask(self, portal: JoinPortal, project_id: int, address: Address, *, client: str, base_url: str) -> None:
+    async def ask(
+        self,
+        portal: JoinPortal,
+        project_id: int,
+        address: Address,
+        *,
+        client: str,
+        base_url: str,
+        language: LanguageTag = FALLBACK,
+    ) -> None:
         """Mail a link to `address` if it may join. `client` says who asks, `base_url` is what links begin with.
 
         Raises RequestRefused, and AccessDenied and VendorError where the configuration reveals who may join.
         """
         await self._rates.require(portal.name, "client", client, portal.settings.limits.per_client)
         self._audit.record(portal.name, "asked", address=address, project_id=project_id)
-        mail = partial(self._mail_link, portal, project_id, address, base_url)
+        mail = partial(self._mail_link, portal, project_id, address, base_url, language)
         if portal.settings.reveal:
             await self._audited(mail, portal, address)
         else:
@@ -114,7 +124,7 @@ class JoinService:
         await self._book_as_joined(purpose)
         return url
 
-    async def renew(self, token: str, *, client: str, base_url: str) -> None:
+    async def renew(self, token: str, *, client: str, base_url: str, language: LanguageTag = FALLBACK) -> None:
         """Mail another link to the address that `token` was made for. Raises LinkRefused, RequestRefused."""
         known = await self._links.find(token)
         purpose = known.purpose
@@ -122,7 +132,7 @@ class JoinService:
         await self._rates.require(portal.name, "client", client, portal.settings.limits.per_client)
         if purpose.invitation_id:
             await self._book.require(purpose)
-        self._later(partial(self._mail_again, portal, purpose, base_url), portal, purpose.address)
+        self._later(partial(self._mail_again, portal, purpose, base_url, language), portal, purpose.address)
 
     def _later(self, work: Work, portal: JoinPortal, address: Address) -> None:
         if self._background.full:
@@ -144,23 +154,25 @@ class JoinService:
             self._audit.record(portal.name, "refused_state_unavailable", address=address)
             raise
 
-    async def _mail_link(self, portal: JoinPortal, project_id: int, address: Address, base_url: str) -> None:
+    async def _mail_link(
+        self, portal: JoinPortal, project_id: int, address: Address, base_url: str, language: LanguageTag
+    ) -> None:
         await self._spend(portal, address)
         project = await portal.admission.joinable(address, project_id)
         purpose = LinkPurpose(portal.name, address.local, address.domain, project.id, project.company_id)
-        await self._mail(portal, purpose, base_url)
+        await self._mail(portal, purpose, base_url, language)
 
-    async def _mail_again(self, portal: JoinPortal, purpose: LinkPurpose, base_url: str) -> None:
+    async def _mail_again(self, portal: JoinPortal, purpose: LinkPurpose, base_url: str, language: LanguageTag) -> None:
         await self._spend(portal, purpose.address)
         await portal.admission.joinable(purpose.address, purpose.project_id, purpose.company_id)
-        await self._mail(portal, purpose, base_url)
+        await self._mail(portal, purpose, base_url, language)
 
     async def _spend(self, portal: JoinPortal, address: Address) -> None:
         limits = portal.settings.limits
         await self._rates.require(portal.name, "address", address.person, limits.per_address)
         await self._rates.require(portal.name, "portal", "", limits.per_portal)
 
-    async def _mail(self, portal: JoinPortal, purpose: LinkPurpose, base_url: str) -> None:
+    async def _mail(self, portal: JoinPortal, purpose: LinkPurpose, base_url: str, language: LanguageTag) -> None:
         assert self._mailer is not None, "settings without mail are refused"
         minutes = portal.settings.minutes
         link = await self._links.make(purpose, minutes * 60)
@@ -168,7 +180,7 @@ class JoinService:
             await self._links.end(await self._book.relinked(purpose, link), "superseded")
         url = f"{base_url}/accept?token={link.token}"
         try:
-            await self._mailer.send(self._letters.join(purpose.address, portal.label, url, minutes))
+            await self._mailer.send(self._letters.join(purpose.address, portal.label, url, minutes, language))
         except MailUnavailable:
             raise StateUnavailable("the mail cannot be sent right now") from None
         self._record(purpose, "link_mailed")

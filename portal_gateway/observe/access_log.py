@@ -14,7 +14,7 @@ from time import gmtime, strftime, time
 from typing import Protocol
 
 # What a pipe that has room takes in one piece: nobody waits for its reader, and lines of several workers do not mix.
-BATCH_BYTES = select.PIPE_BUF
+BATCH_BYTES = getattr(select, "PIPE_BUF", 512)
 FLUSH_S = 0.1
 # For a reader that pauses; beyond that lines are lost, and counted.
 MAX_WAITING = 256
@@ -95,5 +95,8 @@ class AccessLog:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._tick)
 
     def _has_room(self) -> bool:
-        _, ready, _ = select.select([], [self._stream], [], 0)
+        try:
+            _, ready, _ = select.select([], [self._stream], [], 0)
+        except OSError:  # Windows asks sockets only
+            return True
         return bool(ready)

@@ -61,6 +61,6 @@ class Scoreboard:
         when: float = _HEAD.unpack_from(self._memory, worker * ENTRY_BYTES)[0]
         return when
 
-    def started(self, worker: int) -> None:
-        """A worker is about to be started in that place: it has posted just now, as it were."""
+    def touch(self, worker: int) -> None:
+        """As if it had posted just now; for one that is about to start, or has nothing to say."""
         struct.pack_into("=d", self._memory, worker * ENTRY_BYTES, time.monotonic())

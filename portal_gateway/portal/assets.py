@@ -1,7 +1,7 @@
 """Static files of the gateway: read once, named by their content's hash, kept by browsers for good.
 
-`/-/widget.js` is the stable name for pages that include the widget by hand, `/-/widget.d.ts` its declarations for
-TypeScript; both are revalidated.
+For pages that include them by hand there are stable names, which are revalidated: `/-/widget.js`, `/-/widget.d.ts` (its
+declarations for TypeScript), and `/-/snippets.css` (how links and frames look that are put into pages).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from importlib.resources import files
 
 from starlette.responses import Response
 
+from portal_gateway.portal.branding import brand_css, snippet_css
+from portal_gateway.settings.brand import BrandSettings
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.headers import HeaderPairs
 
@@ -46,13 +48,22 @@ class Asset:
 class Assets:
     """Finds assets by path below the mount path."""
 
-    def __init__(self) -> None:
-        widget, css = _load("widget.js"), _load("portal.css")
+    def __init__(self, brand: BrandSettings) -> None:
+        widget, css, colors = _load("widget.js"), _load("portal.css"), brand_css(brand)
         self.widget_version = widget.digest
         self.widget_path = f"/-/assets/widget.{widget.digest}.js"
         self.css_path = f"/-/assets/portal.{css.digest}.css"
+        self.brand_css_path: str | None = None
         self._immutable = {self.widget_path: widget, self.css_path: css}
-        self._revalidated = {"/-/widget.js": widget, "/-/widget.d.ts": _load("widget.d.ts")}
+        if colors is not None:
+            asset = _asset(colors, "css")
+            self.brand_css_path = f"/-/assets/brand.{asset.digest}.css"
+            self._immutable[self.brand_css_path] = asset
+        self._revalidated = {
+            "/-/widget.js": widget,
+            "/-/widget.d.ts": _load("widget.d.ts"),
+            "/-/snippets.css": _asset(_read("snippets.css") + snippet_css(brand), "css"),
+        }
 
     def answer(self, path: str, request_headers: HeaderPairs) -> Response | None:
         """The response for a path below the mount path, or None if it is not an asset."""
@@ -64,9 +75,15 @@ class Assets:
 
 
 def _load(name: str) -> Asset:
-    content = files("portal_gateway.portal").joinpath("static", name).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()[:12]
-    return Asset(content, _TYPES[name.rpartition(".")[2]], digest)
+    return _asset(_read(name), name.rpartition(".")[2])
+
+
+def _read(name: str) -> bytes:
+    return files("portal_gateway.portal").joinpath("static", name).read_bytes()
+
+
+def _asset(content: bytes, suffix: str) -> Asset:
+    return Asset(content, _TYPES[suffix], hashlib.sha256(content).hexdigest()[:12])
 
 
 def _brotli(content: bytes) -> dict[bytes, bytes]:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from portal_gateway.errors import RequestRefused, StateUnavailable, UnknownPortal
 from portal_gateway.joining.composition import Joining
+from portal_gateway.models import EndUser
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.forms import Forms
 from portal_gateway.portal.invitations import InvitationPages, RequireUser
@@ -25,6 +26,10 @@ class Doors:
         self._inviting = joining.inviting
         self._join = JoinPages(joining.service, forms, answers, joining.audit, trusted, origin)
         self._invitations = InvitationPages(joining.inviting, forms, answers, joining.keyring, require_user, origin)
+
+    async def invites(self, name: str, user: EndUser) -> bool:
+        """Whether `user` may invite others to the portal `name`."""
+        return await self._inviting.may_invite(name, user)
 
     async def answer(self, request: Request, mount: str, path: str) -> Response | None:
         """The response for a path below the mount path, or None if it is no door's."""

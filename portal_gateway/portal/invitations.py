@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from portal_gateway.errors import RequestRefused
 from portal_gateway.joining.book import Invitation
-from portal_gateway.joining.inviting import MAX_ADDRESSES, MAX_MESSAGE, Inviter, Inviting, Outcome
+from portal_gateway.joining.inviting import MAX_ADDRESSES, MAX_MESSAGE, SHARED_DAYS, Inviter, Inviting, Outcome
 from portal_gateway.joining.keyring import Keyring
 from portal_gateway.models import EndUser
 from portal_gateway.portal.answers import Answers
@@ -52,7 +52,7 @@ class InvitationPages:
             return await self._by_program(request, mount, inviter, rest)
         fields = await self._forms.read(request, self._purpose(inviter))
         if rest:
-            await self._act(inviter, rest, mount)
+            await self._act(request, inviter, rest, mount)
             return self._answers.redirect(f"{mount}/{name}/invitations")
         addresses = [text for text in _BETWEEN.split(fields.get("addresses", "")) if text]
         project = fields.get("project")
@@ -62,23 +62,26 @@ class InvitationPages:
             int(project) if project and project.isdecimal() else None,
             fields.get("message", ""),
             self._origin + mount,
+            self._answers.texts(request).tag,
         )
         return await self._page(request, mount, inviter, outcomes)
 
     async def _by_program(self, request: Request, mount: str, inviter: Inviter, rest: str) -> Response:
         body = await self._forms.read_json(request)
         if rest:
-            outcome = await self._act(inviter, rest, mount)
+            outcome = await self._act(request, inviter, rest, mount)
             return self._answers.json({"outcome": outcome})
         addresses, project, message = _invitation(body)
-        outcomes = await self._inviting.invite(inviter, addresses, project, message, self._origin + mount)
+        language = self._answers.texts(request).tag
+        outcomes = await self._inviting.invite(inviter, addresses, project, message, self._origin + mount, language)
         return self._answers.json({"outcomes": [{"address": o.address, "outcome": o.outcome} for o in outcomes]})
 
-    async def _act(self, inviter: Inviter, rest: str, mount: str) -> str:
+    async def _act(self, request: Request, inviter: Inviter, rest: str, mount: str) -> str:
         """Resend or revoke; what came of it."""
         invitation_id, _, action = rest[1:].partition("/")
         if action == "resend":
-            return (await self._inviting.resend(inviter, invitation_id, self._origin + mount)).outcome
+            language = self._answers.texts(request).tag
+            return (await self._inviting.resend(inviter, invitation_id, self._origin + mount, language)).outcome
         if action == "revoke":
             await self._inviting.revoke(inviter, invitation_id)
             return "revoked"
@@ -97,18 +100,20 @@ class InvitationPages:
 
     async def _page(self, request: Request, mount: str, inviter: Inviter, outcomes: list[Outcome]) -> Response:
         entries = await self._inviting.listed(inviter)
+        texts = self._answers.texts(request)
         page = self._answers.page(
+            request,
             "invitations.html",
-            mount,
             form_targets=("'self'",),
             portal=inviter.portal,
             projects=inviter.projects,
             invitations=[(entry, self._state(entry)) for entry in entries],
-            outcomes=[(outcome.address, outcome_text(outcome.outcome)) for outcome in outcomes],
+            outcomes=[(outcome.address, outcome_text(outcome.outcome, texts)) for outcome in outcomes],
             shared_links=[
                 (project.name, self._inviting.shared_link(inviter, project, self._origin + mount))
                 for project in inviter.projects
             ],
+            shared_days=SHARED_DAYS,
             max_addresses=MAX_ADDRESSES,
             max_message=MAX_MESSAGE,
             form=self._forms.token(request, self._purpose(inviter)),

@@ -11,7 +11,7 @@ from portal_gateway.joining.audit import Audit
 from portal_gateway.joining.service import JoinService
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.forms import Forms
-from portal_gateway.portal.texts import text_for
+from portal_gateway.portal.texts import error_key, text
 from portal_gateway.wire.client_address import client_network
 from portal_gateway.wire.trust import TrustedPeers
 
@@ -42,13 +42,16 @@ class JoinPages:
         if fields.get("website"):
             # No person sees this field, so no person has filled it in.
             self._audit.record(name, "refused_honeypot")
-            return self._sent(mount, portal.label)
+            return self._sent(request, portal.label)
         address = parse_address(fields.get("email", ""))
         if address is None:
             return self._form(request, mount, portal.label, email=fields.get("email", ""), status=422)
         client = client_network(request.scope, self._trusted)
-        await self._service.ask(portal, project_id, address, client=client, base_url=self._origin + mount)
-        return self._sent(mount, portal.label)
+        language = self._answers.texts(request).tag
+        await self._service.ask(
+            portal, project_id, address, client=client, base_url=self._origin + mount, language=language
+        )
+        return self._sent(request, portal.label)
 
     async def accept(self, request: Request, mount: str) -> Response:
         """GET asks for a click, which mail scanners do not make; the click's POST uses the link up."""
@@ -56,7 +59,7 @@ class JoinPages:
             if request.method != "POST":
                 return await self._confirm(request, mount, request.query_params.get("token", ""))
             fields = await self._forms.read(request, "accept")
-            return await self._enter(mount, fields.get("token", ""))
+            return await self._enter(request, mount, fields.get("token", ""))
         except LinkRefused as refused:
             if not refused.renewable:
                 raise
@@ -69,14 +72,15 @@ class JoinPages:
             raise RequestRefused(405, "method_not_allowed", "use POST")
         token = (await self._forms.read(request, "renew")).get("token", "")
         client = client_network(request.scope, self._trusted)
-        await self._service.renew(token, client=client, base_url=self._origin + mount)
-        return self._sent(mount, None)
+        language = self._answers.texts(request).tag
+        await self._service.renew(token, client=client, base_url=self._origin + mount, language=language)
+        return self._sent(request, None)
 
     async def _confirm(self, request: Request, mount: str, token: str) -> Response:
         portal, known = await self._service.look(token)
         page = self._answers.page(
+            request,
             "accept.html",
-            mount,
             referrer_policy=NO_REFERRER,
             # The vendor may lead on to another host of its own, and browsers hold a form's redirects against this list.
             form_targets=("'self'", "https:", portal.origin),
@@ -87,23 +91,23 @@ class JoinPages:
         )
         return self._forms.protect(request, page, mount)
 
-    async def _enter(self, mount: str, token: str) -> Response:
+    async def _enter(self, request: Request, mount: str, token: str) -> Response:
         try:
             url = await self._service.use(token)
         except VendorError as error:
             # The link is good as before.
             retry_url = f"{mount}/accept?token={token}"
-            return self._answers.message(text_for(error), mount, error.status, retry_url=retry_url)
+            return self._answers.message(request, error_key(error), error.status, retry_url=retry_url)
         return self._answers.redirect(url, NO_REFERRER)
 
     def _renewal(self, request: Request, mount: str, refused: LinkRefused, token: str) -> Response:
         page = self._answers.page(
+            request,
             "accept_refused.html",
-            mount,
             status=refused.status,
             referrer_policy=NO_REFERRER,
             form_targets=("'self'",),
-            text=text_for(refused),
+            text=text(error_key(refused), self._answers.texts(request)),
             token=token,
             form=self._forms.token(request, "renew"),
         )
@@ -113,8 +117,8 @@ class JoinPages:
         self, request: Request, mount: str, label: str, *, email: str | None = None, status: int = 200
     ) -> Response:
         page = self._answers.page(
+            request,
             "join.html",
-            mount,
             status=status,
             referrer_policy=NO_REFERRER,
             form_targets=("'self'",),
@@ -124,5 +128,5 @@ class JoinPages:
         )
         return self._forms.protect(request, page, mount)
 
-    def _sent(self, mount: str, label: str | None) -> Response:
-        return self._answers.page("join_sent.html", mount, referrer_policy=NO_REFERRER, label=label)
+    def _sent(self, request: Request, label: str | None) -> Response:
+        return self._answers.page(request, "join_sent.html", referrer_policy=NO_REFERRER, label=label)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from functools import partial
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,6 @@ from portal_gateway.errors import (
     IncompleteIdentity,
     NotSignedIn,
     UnknownPortal,
-    VendorBusy,
 )
 from portal_gateway.identity.chain import IdentityChain
 from portal_gateway.joining.composition import Joining
@@ -28,13 +27,14 @@ from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.assets import Assets
 from portal_gateway.portal.doors import Doors
 from portal_gateway.portal.hooks import Hooks
-from portal_gateway.portal.texts import Text, text_for
+from portal_gateway.portal.refusals import Refusals
+from portal_gateway.portal.sso import ReturnAddresses
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings import Settings
 from portal_gateway.store.base import Store
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Receive, Scope, Send
-from portal_gateway.wire.requests import is_navigation, mint_refusal, own_target
+from portal_gateway.wire.requests import mint_refusal
 from portal_gateway.wire.trust import TrustedPeers
 
 _TAB = (b"document",)
@@ -55,15 +55,14 @@ class PortalRoutes:
         trusted: TrustedPeers,
         joining: Joining | None = None,
     ) -> None:
-        self._mount_path = settings.mount_path
-        self._login_url = settings.login_url
-        self._public_url = settings.public_url
         self._directory = directory
         self._identities = identities
         self._assets = assets
         self._events = events
-        self._answers = Answers(assets)
+        self._answers = Answers(settings, assets, events)
+        self._refusals = Refusals(settings, self._answers, events)
         self._hooks = Hooks(settings, directory, store, events)
+        self._returns = {name: ReturnAddresses(sso) for name, sso in settings.sso_portals.items()}
         self._doors = None
         if joining is not None:
             self._doors = Doors(joining, self._answers, trusted, self._require_user, settings.public_url or "")
@@ -74,10 +73,10 @@ class PortalRoutes:
         try:
             response = await self._route(request, path or "/")
         except GatewayError as error:
-            response = self._refusal(request, error)
+            response = self._refusals.answer(request, error)
         except Exception as error:
             self._events.failed(error, "portal_route")
-            response = self._refusal(request, GatewayError("internal error"))
+            response = self._refusals.answer(request, GatewayError("internal error"))
         await response(scope, receive, send)
 
     def close(self) -> None:
@@ -121,7 +120,7 @@ class PortalRoutes:
             raise AccessDenied("no portal is open to this user", "no_portal")
         if len(open_) == 1 and not away:
             return self._answers.redirect(f"{self._mount(request)}/{open_[0].name}/")
-        return self._answers.page("picker.html", self._mount(request), portals=open_, away=away)
+        return self._answers.page(request, "picker.html", portals=open_, away=away)
 
     async def _portal_page(self, request: Request, portal: Portal) -> Response:
         user = await self._require_user(request)
@@ -130,15 +129,20 @@ class PortalRoutes:
         if choices and chosen not in {choice.id for choice in choices}:
             return self._chooser(request, portal, choices)
         query = f"?project={quote(chosen)}" if choices and chosen else ""
+        base, embeds = f"{self._mount(request)}/{portal.name}", portal.provider.embeds
         return self._answers.page(
+            request,
             "portal.html",
-            self._mount(request),
-            frame_origin=portal.provider.frame_origin if portal.provider.embeds else None,
+            frame_origin=portal.provider.frame_origin if embeds else None,
             referrer_policy=portal.referrer_policy,
             portal=portal,
-            query=query,
+            embeds=embeds,
+            launch_url=f"{base}/launch{query}",
+            embed_url=f"{base}/embed{query}",
+            frame_attributes=portal.frame_attributes,
             project=chosen if choices else None,
             choices=choices,
+            invites=self._doors is not None and await self._doors.invites(portal.name, user),
         )
 
     async def _launch(self, request: Request, portal: Portal) -> Response:
@@ -150,9 +154,24 @@ class PortalRoutes:
             raise AccessDenied("this portal is embedded in pages of its own site only", "cross_site_frame")
         return await self._enter(request, portal, "embed", _FRAME)
 
+    async def _sso(self, request: Request, portal: Portal) -> Response:
+        returns = self._returns.get(portal.name)
+        if returns is None:
+            raise UnknownPortal("there is no such page")
+        address = returns.asked_for(request.scope["query_string"])
+        if address is None:
+            return await self._launch(request, portal)
+        return await self._enter(request, portal, "token", _TAB, partial(returns.with_token, address))
+
     async def _enter(
-        self, request: Request, portal: Portal, purpose: Purpose, destinations: tuple[bytes, ...]
+        self,
+        request: Request,
+        portal: Portal,
+        purpose: Purpose,
+        destinations: tuple[bytes, ...],
+        lead_to: Callable[[str], str] = str,
     ) -> Response:
+        """303 to what was minted, or to what `lead_to` makes of it."""
         refusal = mint_refusal(request.method, request.scope["headers"], destinations)
         if refusal is not None:
             self._events.refused(portal.name, refusal)
@@ -161,11 +180,11 @@ class PortalRoutes:
             return self._answers.problem(400, refusal, _REFUSALS[refusal])
         user = await self._require_user(request)
         try:
-            url = await self._directory.mint(portal, user, purpose, request.query_params.get("project"))
+            minted = await self._directory.mint(portal, user, purpose, request.query_params.get("project"))
         except ChoiceNeeded:
             decision = await self._directory.require(portal, user)
             return self._chooser(request, portal, decision.access.choices)
-        return self._answers.redirect(url, portal.referrer_policy)
+        return self._answers.redirect(lead_to(minted), portal.referrer_policy)
 
     async def _access(self, request: Request, portal: Portal) -> Response:
         answer: dict[str, object] = {
@@ -190,6 +209,7 @@ class PortalRoutes:
         "": _portal_page,
         "launch": _launch,
         "embed": _embed,
+        "sso": _sso,
         "access": _access,
     }
 
@@ -200,38 +220,16 @@ class PortalRoutes:
         return user
 
     def _chooser(self, request: Request, portal: Portal, choices: tuple[Choice, ...]) -> Response:
-        return self._answers.page("chooser.html", self._mount(request), portal=portal, choices=choices)
-
-    def _refusal(self, request: Request, error: GatewayError) -> Response:
-        self._events.refused("", error.code)
-        headers = request.scope["headers"]
-        if not is_navigation(headers):
-            return self._answers.problem(error.status, error.code, text_for(error).title, _retry_after(error))
-        in_frame = h.first(headers, b"sec-fetch-dest") in (b"iframe", b"frame")
-        if isinstance(error, NotSignedIn) and self._login_url is not None and not in_frame:
-            return self._answers.redirect(self._login_target(request, self._login_url))
-        retry_url = own_target(request.scope) if error.status >= 500 else None
-        text = _NO_PORTAL if isinstance(error, AccessDenied) and error.reason == "no_portal" else text_for(error)
-        response = self._answers.message(text, self._mount(request), error.status, retry_url=retry_url)
-        response.headers.update(_retry_after(error))
-        return response
-
-    def _login_target(self, request: Request, login_url: str) -> str:
-        back = own_target(request.scope)
-        if not login_url.startswith("/"):
-            back = (self._public_url or "") + back
-        return login_url.replace("{next}", quote(back, safe=""))
+        kept = [(key, value) for key, value in request.query_params.multi_items() if key != "project"]
+        # Relative: the choice stays where it was asked for, also inside a frame.
+        links = [{"label": choice.label, "url": f"?{urlencode([*kept, ('project', choice.id)])}"} for choice in choices]
+        return self._answers.page(request, "chooser.html", portal=portal, choices=links)
 
     def _mount(self, request: Request) -> str:
-        return _root_path(request) + self._mount_path
+        return self._answers.mount(request)
 
 
 _ACCESS = {Verdict.GRANTED: True, Verdict.DENIED: False, Verdict.UNKNOWN: None}
-
-_NO_PORTAL = Text(
-    "No portal is open to you yet",
-    "As soon as you are given access to one, it opens here. If you expected one, ask your contact person.",
-)
 
 _REFUSALS = {
     "method": "A signed link is made for GET only",
@@ -246,16 +244,6 @@ def _frame(portal: Portal) -> dict[str, object]:
     return {"attributes": portal.frame_attributes, "timeout_s": frame.timeout_s, "renew_s": frame.renew_s}
 
 
-def _root_path(request: Request) -> str:
-    return str(request.scope.get("root_path", "")).rstrip("/")
-
-
 def _is_away(access: Access) -> bool:
     """Whether the vendor did not say; data that the user lacks is another matter, and does not pass."""
     return access.verdict is Verdict.UNKNOWN and access.reason != IncompleteIdentity.code
-
-
-def _retry_after(error: GatewayError) -> dict[str, str]:
-    if isinstance(error, VendorBusy) and error.retry_after_s is not None:
-        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
-    return {}

@@ -46,6 +46,9 @@ def probe_whoami(settings: WhoamiIdentity, upstream: str | None) -> Iterator[Fin
     if upstream is None:
         yield Finding("note", what, meaning="not tried: which app is behind the gateway is known for the sidecar only")
         return
+    if upstream.startswith("unix:"):
+        yield Finding("note", what, meaning="not tried: the app listens on a Unix socket")
+        return
     told = Api(upstream, {"accept": "application/json"}, settings.timeout_s).get(settings.path)
     meaning = _whoami_problem(told, settings)
     yield Finding("problem", what, str(told), meaning) if meaning else Finding("ok", what, str(told), "read as: nobody")

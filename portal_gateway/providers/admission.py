@@ -38,7 +38,7 @@ class Admission(Protocol):
         ...
 
     async def add(self, address: Address, project_id: int, company_id: int) -> None:
-        """Make the owner of `address` a member at once; the vendor tells them."""
+        """Make the owner of `address` a member at once."""
         ...
 
 

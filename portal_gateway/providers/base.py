@@ -6,7 +6,8 @@ from typing import Literal, Protocol
 
 from portal_gateway.models import Access, EndUser
 
-Purpose = Literal["link", "embed"]
+# What is minted: a link for a tab, one for an iframe, or the bare token of a portal with `sso`.
+Purpose = Literal["link", "embed", "token"]
 
 
 class Provider(Protocol):
@@ -43,6 +44,8 @@ class Provider(Protocol):
 
     async def mint(self, user: EndUser, purpose: Purpose, choice: str | None = None) -> str:
         """A freshly signed URL for `user`: origin and path shape checked, else byte for byte the vendor's.
+
+        Of purpose `token`: the token alone. Only portals whose settings have `sso` are asked for it.
 
         `choice` is the id of one of the user's choices as a request named it: it is checked against what is
         open to the user now. Raises AccessDenied, ChoiceNeeded, IncompleteIdentity, VendorError.

@@ -135,6 +135,8 @@ class RocketlaneProvider:
         if project is None or reason is not None:
             self._projects.forget(person.company_id)
             raise AccessDenied("the portal is not open to this user", reason or "no_project")
+        if purpose == "token":
+            return self._token(project, person.mailbox, person.email)
         return self._link(project, person.mailbox, person.email)
 
     def forget(self) -> None:
@@ -146,11 +148,13 @@ class RocketlaneProvider:
         await self._client.aclose()
 
     def _link(self, project: Project, mailbox: str, email: str) -> str:
+        return f"{self._settings.portal_url}/cp/embed?token={self._token(project, mailbox, email)}"
+
+    def _token(self, project: Project, mailbox: str, email: str) -> str:
         # The vendor's own spelling of a member's address: whether it minds the case is not documented.
         customers = project.customers or {}
         absent = mailbox not in customers
-        token = self._signer.token(customers.get(mailbox, email), project.id, invite_if_absent=absent)
-        return f"{self._settings.portal_url}/cp/embed?token={token}"
+        return self._signer.token(customers.get(mailbox, email), project.id, invite_if_absent=absent)
 
     def _person(self, user: EndUser) -> Person:
         company_id = self._settings.project.company_id.render(user).strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from portal_gateway.proxy.connection import StaleConnection
 from portal_gateway.proxy.exchange import ClientLeft, Exchange
 from portal_gateway.proxy.headers import upstream_request
@@ -37,16 +39,14 @@ class UpstreamProxy:
         self._limits = limits
         self.pool = ConnectionPool(self._origin, timeouts, limits)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            relay = WebSocketRelay(self._origin, self._trusted, self._timeouts, self._limits)
-            await relay(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            raise NotImplementedError(f"unknown ASGI scope type {scope['type']!r}")
+            return self._http(scope, receive, send)
+        if scope["type"] == "websocket":
+            return WebSocketRelay(self._origin, self._trusted, self._timeouts, self._limits)(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return self._lifespan(receive, send)
+        raise NotImplementedError(f"unknown ASGI scope type {scope['type']!r}")
 
     async def aclose(self) -> None:
         """Close all upstream connections; requests still under way fail."""
@@ -54,11 +54,12 @@ class UpstreamProxy:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = upstream_request(scope, self._trusted, self._origin.authority)
+        offers = scope.get("extensions") or ()
         retrying = False
         while True:
             connection = await self.pool.acquire(fresh=retrying)
             try:
-                await Exchange(connection, request, receive, send).run()
+                await Exchange(connection, request, receive, send, offers).run()
             except ClientLeft:
                 pass
             except StaleConnection:

@@ -1,8 +1,9 @@
 """One connection to the upstream: one exchange at a time, back-pressure both ways, time-outs by tick.
 
-An exchange is `begin`, `write` and `drain` for the request, `request_sent`, then `head` and `read` for the
-response. Whatever goes wrong is kept as one error and raised to the reader of the response, after the bytes
-that came before it. Nothing here makes a task or a timer: the pool calls `tick` some times a second.
+An exchange is `begin`, then `write` and `drain` for the request's body and `request_sent`; its response fills the
+parser that `begin` gives, and `more` waits for that. Whatever goes wrong is kept as one error and raised to who waits
+for the response, after the bytes that came before it. Nothing here makes a task or a timer: the pool calls `tick` some
+times a second.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import cast
 
 from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from portal_gateway.proxy.limits import Limits, Timeouts
-from portal_gateway.proxy.response import BadResponse, ResponseHead, ResponseParser
+from portal_gateway.proxy.response import BadResponse, ResponseParser
 
 # Body bytes that wait for the client before reading pauses; a read of up to 256 KB may come on top.
 HIGH_WATER_BYTES = 64 * 1024
@@ -42,20 +43,23 @@ class UpstreamConnection(asyncio.Protocol):
         self._writer: asyncio.Future[None] | None = None
         self._moved_at = 0.0
         self.idle_since = 0.0
+        self.is_usable = True
         self.is_lost = False
 
     # The exchange.
 
-    def begin(self, method: str, on_tick: Callable[[], None]) -> None:
-        """Start an exchange. `on_tick` is called at each tick until it ends."""
-        self._response = ResponseParser(method, self._limits.head_bytes)
+    def begin(self, head: bytes, method: str, on_tick: Callable[[], None], *, has_body: bool) -> ResponseParser:
+        """Start an exchange by sending the head of its request. `on_tick` is called at each tick until it ends."""
+        response = self._response = ResponseParser(method, self._limits.head_bytes)
         self._on_tick = on_tick
         self._exchanges += 1
-        self._sent = False
+        self._sent = not has_body
+        self.write(head)
+        return response
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request; dropped once the connection has failed, of which the reader learns."""
-        if self._error is None and not self._transport.is_closing():
+        if self.is_usable:
             self._moved_at = self._loop.time()
             self._transport.write(data)
 
@@ -73,46 +77,28 @@ class UpstreamConnection(asyncio.Protocol):
         self._sent = True
         self._moved_at = self._loop.time()
 
-    async def continued(self) -> bool:
-        """Wait for a 100 (true) or the final head (false). Raises as `head` does."""
-        response = self._current
-        while response.head is None and not response.continued:
-            await self._wait_for_bytes()
-        return response.head is None
-
-    async def head(self) -> ResponseHead:
-        """The head of the final response. Raises UpstreamError, or what `fail` was called with."""
-        response = self._current
-        while response.head is None:
-            await self._wait_for_bytes()
-        return response.head
-
-    async def read(self) -> bytes:
-        """The body bytes that have arrived, at least one unless `complete`. Raises as `head` does."""
-        response = self._current
-        while not response.buffered and not response.complete:
-            await self._wait_for_bytes()
-        data = response.take()
-        self._resume_reading()
-        return data
-
-    @property
-    def complete(self) -> bool:
-        """Whether the response has arrived to its end."""
-        return self._response is not None and self._response.complete
+    async def more(self) -> None:
+        """Wait until more of the response has arrived. Raises UpstreamError, or what `fail` was called with."""
+        if self._error is not None:
+            raise self._error
+        if self._reading_paused:
+            self._resume_reading()
+        self._reader = self._loop.create_future()
+        self._moved_at = self._loop.time()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
 
     def end(self) -> bool:
         """Forget the exchange; whether the connection can serve another one."""
         response, self._response, self._on_tick = self._response, None, None
         if response is None or not response.complete or response.head is None:
             return False
-        self._resume_reading()
+        if self._reading_paused:
+            self._resume_reading()
         self.idle_since = self._loop.time()
         return self._sent and response.is_clean and response.head.keep_alive and self.is_usable
-
-    @property
-    def is_usable(self) -> bool:
-        return self._error is None and not self._transport.is_closing()
 
     # What ends it early.
 
@@ -120,11 +106,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Close at once; the reader gets `error`. A response that has already arrived stays readable."""
         if self._error is None:
             self._error = error
-        self._transport.abort()
+        self.abort()
         _wake(self._reader)
         _wake(self._writer)
 
     def abort(self) -> None:
+        self.is_usable = False
         self._transport.abort()
 
     def tick(self, now: float) -> None:
@@ -148,7 +135,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._response is None:
             # Nobody asked: a late second response, or a farewell such as 408.
-            self._transport.abort()
+            self.abort()
             return
         self._moved_at = self._loop.time()
         try:
@@ -156,16 +143,19 @@ class UpstreamConnection(asyncio.Protocol):
         except BadResponse as error:
             self.fail(UpstreamUnavailable(f"the app's response is malformed: {error}"))
             return
-        if self._response.buffered > HIGH_WATER_BYTES and not self._transport.is_closing():
+        if self._response.buffered > HIGH_WATER_BYTES and self.is_usable:
             self._reading_paused = True
             self._transport.pause_reading()
         _wake(self._reader)
 
     def eof_received(self) -> None:
+        # The transport closes itself.
+        self.is_usable = False
         self._ended(None)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
+        self.is_usable = False
         self._ended(error)
         _wake(self._writer)
         self._on_lost(self)
@@ -195,26 +185,10 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.fail(UpstreamUnavailable(f"the app broke off: {error}"))
 
-    @property
-    def _current(self) -> ResponseParser:
-        assert self._response is not None, "no exchange has begun"
-        return self._response
-
-    async def _wait_for_bytes(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._reader = self._loop.create_future()
-        self._moved_at = self._loop.time()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
-
     def _resume_reading(self) -> None:
-        if self._reading_paused:
-            self._reading_paused = False
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
+        self._reading_paused = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

@@ -8,11 +8,22 @@ tick they live to see.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 
+from portal_gateway.http11.extensions import INTERIM, REQUEST_TRAILERS, TRAILERS
+from portal_gateway.http11.fields import head_bytes
 from portal_gateway.http11.framing import Framing
 from portal_gateway.proxy.connection import UpstreamConnection
-from portal_gateway.proxy.headers import MalformedRequest, UpstreamRequest, response_headers
-from portal_gateway.wire.asgi import Receive, Send
+from portal_gateway.proxy.headers import (
+    NO_TRAILERS,
+    MalformedRequest,
+    UpstreamRequest,
+    announced_trailers,
+    response_headers,
+)
+from portal_gateway.proxy.response import ResponseParser
+from portal_gateway.wire.asgi import Message, Receive, Send
+from portal_gateway.wire.headers import HeaderPairs
 
 # How long an upstream may take for the 100 that a client expects; then the body is sent anyway, as RFC 9110
 # section 10.1.1 demands of a client (curl waits as long).
@@ -24,12 +35,23 @@ class ClientLeft(Exception):
 
 
 class Exchange:
-    def __init__(self, connection: UpstreamConnection, request: UpstreamRequest, receive: Receive, send: Send) -> None:
+    """`offers` are the extensions of the server in front."""
+
+    _listener: asyncio.Task[None] | None = None
+
+    def __init__(
+        self,
+        connection: UpstreamConnection,
+        request: UpstreamRequest,
+        receive: Receive,
+        send: Send,
+        offers: Container[str] = (),
+    ) -> None:
         self._connection = connection
         self._request = request
         self._receive = receive
         self._send = send
-        self._listener: asyncio.Task[None] | None = None
+        self._offers = offers
         self._may_listen = not (request.has_body and request.expects_continue)
 
     async def run(self) -> None:
@@ -37,42 +59,66 @@ class Exchange:
 
         An error after the start of the response leaves it unfinished: never a truncation that looks complete.
         """
-        connection = self._connection
-        connection.begin(self._request.method, self._listen)
-        connection.write(self._request.head)
+        request = self._request
+        response = self._connection.begin(request.head, request.method, self._listen, has_body=request.has_body)
         try:
-            if not self._request.has_body:
-                connection.request_sent()
-            elif self._may_listen or await self._client_may_continue():
+            if request.has_body and (self._may_listen or await self._client_may_continue(response)):
                 self._listen()
-            await self._relay_response()
+            await self._relay_response(response)
         finally:
             if self._listener is not None:
                 self._listener.cancel()
 
-    async def _client_may_continue(self) -> bool:
+    async def _client_may_continue(self, response: ResponseParser) -> bool:
         """Whether the client shall send the body it has announced; asking for it tells it to."""
         try:
             async with asyncio.timeout(CONTINUE_S):
-                self._may_listen = await self._connection.continued()
+                while response.head is None and not response.continued:
+                    await self._connection.more()
+            self._may_listen = response.head is None
         except TimeoutError:
             self._may_listen = True
         return self._may_listen
 
-    async def _relay_response(self) -> None:
-        connection = self._connection
-        head = await connection.head()
-        headers = response_headers(head.headers, head.status)
+    async def _relay_response(self, response: ResponseParser) -> None:
+        connection, send = self._connection, self._send
+        while response.head is None:
+            await connection.more()
+            if response.interim:
+                await self._relay_interim(response)
+        head = response.head
+        start: Message = {
+            "type": "http.response.start",
+            "status": head.status,
+            "headers": response_headers(head.headers, head.status),
+        }
+        announced = NO_TRAILERS
+        if head.framing is Framing.CHUNKED and TRAILERS in self._offers:
+            announced = announced_trailers(head.headers)
+            if announced:
+                start["trailers"] = True
+                start["headers"].append((b"trailer", b", ".join(sorted(announced))))
         if not self._may_listen:
             # The client was not told to send its body, so what it sends next may be that or another request.
-            headers.append((b"connection", b"close"))
-        await self._send({"type": "http.response.start", "status": head.status, "headers": headers})
+            start["headers"].append((b"connection", b"close"))
+        await send(start)
         self._may_listen = True
         more = True
         while more:
-            data = await connection.read()
-            more = not connection.complete
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+            while not (response.buffered or response.complete):
+                await connection.more()
+            data, more = response.take(), not response.complete
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+        if announced:
+            trailers = [field for field in response.trailers if field[0] in announced]
+            await send({"type": TRAILERS, "headers": trailers, "more_trailers": False})
+
+    async def _relay_interim(self, response: ResponseParser) -> None:
+        heads, response.interim = response.interim, []
+        if INTERIM in self._offers:
+            for head in heads:
+                headers = response_headers(head.headers, head.status)
+                await self._send({"type": INTERIM, "status": head.status, "headers": headers})
 
     def _listen(self) -> None:
         if self._listener is None and self._may_listen:
@@ -100,7 +146,9 @@ class Exchange:
             data: bytes = message.get("body", b"")
             more = message.get("more_body", False)
             if chunked:
-                connection.write(_chunk(data, last=not more))
+                connection.write(_chunk(data))
+                if not more:
+                    connection.write(_last_chunk(message.get(REQUEST_TRAILERS, ()), self._request.trailers))
             else:
                 left -= len(data)
                 if left < 0 or (left and not more):
@@ -110,7 +158,10 @@ class Exchange:
         connection.request_sent()
 
 
-def _chunk(data: bytes, *, last: bool) -> bytes:
-    """`data` as a chunk of RFC 9112 section 7.1, an empty one being nothing; the end if `last`."""
-    chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-    return chunk + b"0\r\n\r\n" if last else chunk
+def _chunk(data: bytes) -> bytes:
+    """`data` as a chunk of RFC 9112 section 7.1, an empty one being nothing."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def _last_chunk(trailers: HeaderPairs, announced: Container[bytes]) -> bytes:
+    return head_bytes(b"0", [field for field in trailers if field[0] in announced])

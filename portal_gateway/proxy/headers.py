@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from portal_gateway.errors import GatewayError
+from portal_gateway.http11.extensions import TARGET
+from portal_gateway.http11.fields import TOKEN_BYTES, FieldError, head_bytes
 from portal_gateway.http11.framing import Framing, FramingError, request_framing
 from portal_gateway.wire.asgi import RawHeaders, Scope
-from portal_gateway.wire.headers import HeaderPairs, first, tokens, values
+from portal_gateway.wire.headers import HeaderPairs, elements, first, tokens, values
+from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.trust import TrustedPeers
 
 # RFC 9110 section 7.6.1 and what RFC 2616 section 13.5.1 listed. `Proxy` is no header at all, but CGI apps
@@ -37,13 +41,36 @@ HOP_BY_HOP = frozenset(
 _SPECIAL = HOP_BY_HOP | {b"host", b"content-length"}
 # Apps and CGI gateways read `_` as `-`, so both spellings claim the same.
 _CLAIMS_ABOUT_CLIENT = re.compile(rb"(?:x[-_]forwarded[-_].*|forwarded|x[-_]real[-_]ip)", re.DOTALL)
-_CLAIMS_BEGIN = (b"x-f", b"x_f", b"x-r", b"x_r", b"forwarded")
 _FRAMED_CHUNKED = (b"transfer-encoding", b"chunked")
 _OURS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-_TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+NO_TRAILERS: frozenset[bytes] = frozenset()
+# Where they stand, they come too late or would be taken for something else.
+_NO_TRAILER_FIELDS = {
+    b"authorization",
+    b"cache-control",
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+    b"cookie",
+    b"expect",
+    b"max-forwards",
+    b"range",
+    b"set-cookie",
+}
 # Options of the connection itself, and headers without which a message loses its meaning.
 _NOT_NOMINATED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
+
+
+def _look_needed(name: bytes) -> bytes:
+    name = name.lower()
+    return name if name in _SPECIAL or _CLAIMS_ABOUT_CLIENT.fullmatch(name) else b""
+
+
+# The name in lower case of a header that does not simply pass, nothing of others.
+_NEEDS_A_LOOK: Memo[bytes, bytes] = Memo(_look_needed)
+# What a Connection line takes along.
+_NOMINATES: Memo[bytes, frozenset[bytes]] = Memo(lambda line: frozenset(elements(line)) - _NOT_NOMINATED)
 _UNSAFE_IN_TARGET = re.compile(rb"[\x00-\x20\x7f]")
 
 
@@ -62,11 +89,9 @@ class UpstreamRequest:
     head: bytes
     framing: Framing
     length: int
+    has_body: bool
     expects_continue: bool
-
-    @property
-    def has_body(self) -> bool:
-        return self.framing is Framing.CHUNKED or self.length > 0
+    trailers: frozenset[bytes]
 
     @property
     def is_repeatable(self) -> bool:
@@ -85,13 +110,20 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
     except FramingError as error:
         raise MalformedRequest(f"the request has an ambiguous body: {error}") from error
     headers = _assembled(scope, trusted, authority, passing, special)
-    expects_continue = False
-    if framing is not Framing.NONE:
-        headers.append(_FRAMED_CHUNKED if framing is Framing.CHUNKED else (b"content-length", b"%d" % length))
+    expects_continue, trailers = False, NO_TRAILERS
+    if framing is Framing.CHUNKED:
+        headers.append(_FRAMED_CHUNKED)
+        # Some servers take trailers for headers (uvicorn does), so only who is believed may send any.
+        if trusted.trusts(scope) and (trailers := announced_trailers(special)):
+            headers.append((b"trailer", b", ".join(sorted(trailers))))
+    elif framing is Framing.LENGTH:
+        headers.append((b"content-length", b"%d" % length))
+    has_body = framing is Framing.CHUNKED or length > 0
+    if has_body:
         expects_continue = (first(passing, b"expect") or b"").lower() == b"100-continue"
     method: str = scope["method"]
     head = serialize(method.encode("latin-1"), request_target(scope), headers)
-    return UpstreamRequest(method, head, framing, length, expects_continue)
+    return UpstreamRequest(method, head, framing, length, has_body, expects_continue, trailers)
 
 
 def request_headers(scope: Scope, trusted: TrustedPeers, authority: bytes) -> RawHeaders:
@@ -103,24 +135,39 @@ def _sorted(headers: HeaderPairs) -> tuple[RawHeaders, RawHeaders]:
     """Lower-cased: the headers that pass unless Connection nominates them, and those that need a closer look."""
     passing: RawHeaders = []
     special: RawHeaders = []
-    for name, value in headers:
-        name = name.lower()
-        if name in _SPECIAL or (name.startswith(_CLAIMS_BEGIN) and _CLAIMS_ABOUT_CLIENT.fullmatch(name)):
-            special.append((name, value))
+    for field in headers:
+        name = _NEEDS_A_LOOK[field[0]]
+        if name:
+            special.append((name, field[1]))
         else:
-            passing.append((name, value))
+            passing.append(field if field[0].islower() else (field[0].lower(), field[1]))
     return passing, special
 
 
 def _assembled(
     scope: Scope, trusted: TrustedPeers, authority: bytes, passing: RawHeaders, special: RawHeaders
 ) -> RawHeaders:
-    hosts = [value for name, value in special if name == b"host"]
-    if len(hosts) > 1:
-        raise MalformedRequest("the request has more than one Host")
-    host = hosts[0] if hosts else authority
-    believed = [pair for pair in special if pair[0] not in _SPECIAL] if trusted.trusts(scope) else []
-    return [(b"host", host), *_without_nominated(passing, special), *_forwarded(scope, host, believed)]
+    host: bytes | None = None
+    claims: RawHeaders = []
+    nominated: frozenset[bytes] = frozenset()
+    for field in special:
+        name, value = field
+        if name == b"host":
+            if host is not None:
+                raise MalformedRequest("the request has more than one Host")
+            host = value
+        elif name == b"connection":
+            nominated |= _NOMINATES[value]
+        elif name not in _SPECIAL:
+            claims.append(field)
+    if host is None:
+        host = authority
+    if nominated:
+        passing = [field for field in passing if field[0] not in nominated]
+    believed = tuple(claims) if claims and trusted.trusts(scope) else ()
+    client = scope.get("client")
+    address = None if client is None else client[0]
+    return [(b"host", host), *passing, *_forwarded(address, scope["scheme"], host, believed)]
 
 
 def response_headers(headers: RawHeaders, status: int) -> RawHeaders:
@@ -135,6 +182,12 @@ def response_headers(headers: RawHeaders, status: int) -> RawHeaders:
     return kept
 
 
+def announced_trailers(headers: HeaderPairs) -> frozenset[bytes]:
+    """The trailer fields that a message says it will have, as far as they may pass (RFC 9110 section 6.5.1)."""
+    announced = frozenset(tokens(headers, b"trailer")) - _NO_TRAILER_FIELDS
+    return frozenset(name for name in announced if not _NEEDS_A_LOOK[name])
+
+
 def end_to_end(headers: HeaderPairs) -> RawHeaders:
     """A lower-cased copy without hop-by-hop headers and those that Connection nominates."""
     return _without_hop_by_hop([(name.lower(), value) for name, value in headers])
@@ -142,17 +195,11 @@ def end_to_end(headers: HeaderPairs) -> RawHeaders:
 
 def _without_hop_by_hop(headers: RawHeaders) -> RawHeaders:
     """Lower-case headers without those of this connection."""
-    kept = [pair for pair in headers if pair[0] not in HOP_BY_HOP]
-    return kept if len(kept) == len(headers) else _without_nominated(kept, headers)
-
-
-def _without_nominated(headers: RawHeaders, around: RawHeaders) -> RawHeaders:
-    """`headers` without those that the Connection lines among `around` nominate."""
-    lines = [value for name, value in around if name == b"connection"]
-    if all(line in _NOT_NOMINATED for line in lines):
-        return headers
-    nominated = frozenset(tokens([(b"connection", line) for line in lines], b"connection")) - _NOT_NOMINATED
-    return [pair for pair in headers if pair[0] not in nominated]
+    dropped = HOP_BY_HOP
+    for name, value in headers:
+        if name == b"connection" and (nominated := _NOMINATES[value]):
+            dropped |= nominated
+    return [field for field in headers if field[0] not in dropped]
 
 
 def request_target(scope: Scope) -> bytes:
@@ -162,7 +209,7 @@ def request_target(scope: Scope) -> bytes:
     if root and path.startswith(root):
         path = path[len(root) :] or b"/"
     query: bytes = scope["query_string"]
-    target = path + b"?" + query if query else path
+    target = b"%b?%b" % (path, query) if query or (TARGET in scope and scope[TARGET] == path + b"?") else path
     if _UNSAFE_IN_TARGET.search(target) or not (target.startswith(b"/") or target == b"*"):
         raise MalformedRequest("the request target is not a path")
     return target
@@ -170,33 +217,25 @@ def request_target(scope: Scope) -> bytes:
 
 def serialize(method: bytes, target: bytes, headers: RawHeaders) -> bytes:
     """A request line and header block. Raises MalformedRequest if any part could end its line early."""
-    lines = b"\r\n".join(map(b": ".join, headers))
-    head = b"".join((method, b" ", target, b" HTTP/1.1\r\n", lines, b"\r\n\r\n"))
-    ends = len(headers) + 2
-    names = b"".join([name for name, _ in headers])
-    if (
-        head.count(b"\r") != ends
-        or head.count(b"\n") != ends
-        or b"\0" in head
-        or b"\n:" in head
-        or (method + names).translate(None, _TOKEN_BYTES)
-    ):
-        raise MalformedRequest("the request has a header with bytes that no header may have")
-    return head
+    if method.translate(None, TOKEN_BYTES) or _UNSAFE_IN_TARGET.search(target):
+        raise MalformedRequest("the request line has bytes that it may not have")
+    try:
+        return head_bytes(b"%b %b HTTP/1.1" % (method, target), headers)
+    except FieldError as error:
+        raise MalformedRequest("the request has a header with bytes that no header may have") from error
 
 
-def _forwarded(scope: Scope, host: bytes, believed: RawHeaders) -> RawHeaders:
+@lru_cache(maxsize=256)
+def _forwarded(
+    address: str | None, scheme: str, host: bytes, believed: tuple[tuple[bytes, bytes], ...]
+) -> tuple[tuple[bytes, bytes], ...]:
     """X-Forwarded-For, -Proto and -Host, and what else a trusted peer (`believed`) says about the client."""
-    client = scope.get("client")
-    address = [client[0].partition("%")[0].encode("ascii", "replace")] if client is not None else []
-    for_line = values(believed, b"x-forwarded-for") + address if believed else address
+    for_line = values(believed, b"x-forwarded-for")
+    if address is not None:
+        for_line.append(address.partition("%")[0].encode("ascii", "replace"))
     ours: RawHeaders = [(b"x-forwarded-for", b", ".join(for_line))] if for_line else []
-    ours.append((b"x-forwarded-proto", first(believed, b"x-forwarded-proto") or _scheme(scope)))
+    own_scheme = b"https" if scheme in ("https", "wss") else b"http"
+    ours.append((b"x-forwarded-proto", first(believed, b"x-forwarded-proto") or own_scheme))
     ours.append((b"x-forwarded-host", first(believed, b"x-forwarded-host") or host))
-    if believed:
-        ours += [pair for pair in believed if pair[0] not in _OURS and b"_" not in pair[0]]
-    return ours
-
-
-def _scheme(scope: Scope) -> bytes:
-    return b"https" if scope["scheme"] in ("https", "wss") else b"http"
+    ours += [field for field in believed if field[0] not in _OURS and b"_" not in field[0]]
+    return tuple(ours)

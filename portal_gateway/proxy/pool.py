@@ -127,12 +127,8 @@ class ConnectionPool:
     async def _connect(self) -> UpstreamConnection:
         """Open a connection in a place that has been taken; given back on failure."""
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: UpstreamConnection(self._timeouts, self._limits, self._lost),
-                self._origin.host,
-                self._origin.port,
-                ssl=self._origin.tls,
-                server_hostname=self._origin.server_hostname,
+            connection = await self._origin.connect(
+                lambda: UpstreamConnection(self._timeouts, self._limits, self._lost)
             )
             if connection.is_lost:
                 raise ConnectionResetError("closed at once")

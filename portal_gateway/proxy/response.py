@@ -1,19 +1,22 @@
-"""One upstream response out of bytes: httptools (llhttp) for the syntax, our own rules for what it must mean.
-
-No IO. llhttp in its strict mode refuses bare CR and LF, obs-fold, bad names, values, lengths and chunk sizes;
-what it lets through and a proxy must not is refused here.
-"""
+"""One upstream response out of bytes, as strict as the reading of requests. No IO."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-import httptools
-
-from portal_gateway.http11.framing import Framing, FramingError, keeps_alive, response_framing
+from portal_gateway.http11.body import BodyError, ChunkedBody, LengthBody
+from portal_gateway.http11.fields import BARE_LINE_END, FieldError, FieldMemo
+from portal_gateway.http11.framing import Framing, FramingError, response_delimiting
 from portal_gateway.wire.asgi import RawHeaders
+from portal_gateway.wire.memo import Memo
 
+_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?")
+_BEGINNING = b"HTTP/1."
 _DECIDE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+# Nobody sends more of them, and each one counts as a sign of life.
+_MAX_INTERIM = 32
+_MAX_TRAILER_FIELDS = 100
 
 
 class BadResponse(ValueError):
@@ -22,7 +25,7 @@ class BadResponse(ValueError):
 
 @dataclass(slots=True)
 class ResponseHead:
-    """Status and raw headers (names in lower case, hop-by-hop ones included) of the final response."""
+    """Status and raw headers (names in lower case, hop-by-hop ones included) of a final or interim response."""
 
     status: int
     headers: RawHeaders
@@ -31,37 +34,53 @@ class ResponseHead:
 
 
 class ResponseParser:
-    """Parses the response to one `method` request; interim responses are skipped, trailers dropped.
+    """Parses the response to one `method` request.
 
-    After `feed`: `head` once known, `continued` once a 100 came, body bytes through `take`, `complete` at the
-    end. `is_clean` is false when bytes followed the end: the connection then must not be used again.
+    After `feed`: `interim` holds heads of status 1xx, `head` that of the final response once known, body bytes come
+    through `take`, then `complete` and `trailers`. `is_clean` is false when bytes followed the end: the connection
+    then must not be used again.
     """
+
+    head: ResponseHead | None = None
+    buffered = 0
+    started = False
+    continued = False
+    complete = False
+    is_clean = True
+    # The beginning of a head or of a line, to be seen again with more behind it.
+    _unread = b""
+    _body: LengthBody | ChunkedBody | None = None
+    _interim_count = 0
 
     def __init__(self, method: str, max_head_bytes: int) -> None:
         self._method = method
         self._max_head_bytes = max_head_bytes
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: RawHeaders = []
-        # Fields (of head and trailers) that are whole, and input that ended neither in a head nor in a body:
-        # one line without an end makes no field, many lines may come in one piece of input.
-        self._field_bytes = 0
-        self._unfinished_bytes = 0
-        self._progressed = False
-        self._chunks: list[bytes] = []
-        self.head: ResponseHead | None = None
-        self.buffered = 0
-        self.started = False
-        self.continued = False
-        self.complete = False
-        self.is_clean = True
+        self._pieces: list[bytes] = []
+        self.interim: list[ResponseHead] = []
+
+    @property
+    def trailers(self) -> RawHeaders:
+        return [] if self._body is None else self._body.trailers
 
     def feed(self, data: bytes) -> None:
         """Take in bytes of the response. Raises BadResponse."""
         self.started = True
-        if self.complete:
+        if self._unread:
+            data, self._unread = self._unread + data, b""
+        at = 0
+        while self.head is None:
+            end = data.find(b"\r\n\r\n", at)
+            if end < 0:
+                self._unread = self._beginning(data[at:])
+                return
+            if end - at > self._max_head_bytes:
+                raise BadResponse(f"more than {self._max_head_bytes} bytes of headers")
+            self._on_head(data[at:end])
+            at = end + 4
+        if not self.complete and at < len(data):
+            at = self._on_body(self.head, data, at)
+        if self.complete and at < len(data):
             self.is_clean = False
-        else:
-            self._parse(data)
 
     def feed_eof(self) -> None:
         """The upstream closed its side. Raises BadResponse if that cuts the response off."""
@@ -72,94 +91,72 @@ class ResponseParser:
 
     def take(self) -> bytes:
         """All body bytes that have arrived since the last call."""
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
         self.buffered = 0
         return data
 
-    def _parse(self, data: bytes) -> None:
-        self._progressed = False
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise BadResponse("switched protocols without being asked") from error
-        except httptools.HttpParserError as error:
-            if not self.complete:
-                raise _cause(error) from error
-            self.is_clean = False
-        if self.complete:
-            # A HEAD response may be followed by an unfinished chunk size, of which no callback tells.
-            self.is_clean = self.is_clean and (self._method != "HEAD" or data.endswith(b"\r\n\r\n"))
-            del self._parser  # it refers back to us
-        elif not self._progressed:
-            self._unfinished_bytes += len(data)
-            self._bound(self._unfinished_bytes)
-
-    def _made_progress(self) -> None:
-        self._field_bytes, self._unfinished_bytes, self._progressed = 0, 0, True
-
-    def _bound(self, size: int) -> None:
-        if size > self._max_head_bytes:
+    def _beginning(self, data: bytes) -> bytes:
+        """`data` if it may become a head."""
+        if len(data) > self._max_head_bytes:
             raise BadResponse(f"more than {self._max_head_bytes} bytes of headers")
+        if not data.startswith(_BEGINNING[: len(data)]) or BARE_LINE_END.search(data):
+            raise BadResponse("no HTTP/1.1")
+        return data
 
-    # Called by httptools.
+    def _on_head(self, data: bytes) -> None:
+        line, *lines = data.split(b"\r\n")
+        version, status = _STATUSES[line]
+        try:
+            headers = [_FIELDS[line] for line in lines]
+            if status < 200:
+                self._on_interim(ResponseHead(status, headers, Framing.NONE, keep_alive=True))
+                return
+            deciding = tuple([field for field in headers if field[0] in _DECIDE_FRAMING])
+            framing, length, keep_alive = response_delimiting(self._method, status, version, deciding)
+        except (FieldError, FramingError) as error:
+            raise BadResponse(str(error)) from error
+        self.head = ResponseHead(status, headers, framing, keep_alive)
+        if framing is Framing.CHUNKED:
+            self._body = ChunkedBody(self._max_head_bytes, _MAX_TRAILER_FIELDS)
+        elif framing is Framing.LENGTH:
+            self._body = LengthBody(length)
+        self.complete = framing is Framing.NONE or (framing is Framing.LENGTH and not length)
 
-    def on_message_begin(self) -> None:
-        if self.complete:
-            self.is_clean = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._field_bytes += len(name) + len(value) + 4
-        if self._field_bytes > self._max_head_bytes:
-            self._bound(self._field_bytes)
-        if self.head is None:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        if self.complete:
-            return
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
-            self._skip_interim(status)
-            return
-        version = self._parser.get_http_version()
-        if not 200 <= status < 600 or version not in ("1.0", "1.1"):
-            raise BadResponse(f"status {status} in HTTP/{version}")
-        deciding = [pair for pair in self._headers if pair[0] in _DECIDE_FRAMING]
-        framing = response_framing(self._method, status, version, deciding)
-        alive = keeps_alive(version, deciding, framing)
-        self.head = ResponseHead(status, self._headers, framing, alive)
-        self._made_progress()
-        self.complete = framing is Framing.NONE
-
-    def on_chunk_header(self) -> None:
-        if self.complete:
-            self.is_clean = False
-
-    def on_body(self, data: bytes) -> None:
-        if self.complete:
-            self.is_clean = False
-            return
-        self._made_progress()
-        self._chunks.append(data)
-        self.buffered += len(data)
-
-    def on_message_complete(self) -> None:
-        if self.head is not None:
-            self.complete = True
-
-    def _skip_interim(self, status: int) -> None:
-        if status == 101:
+    def _on_interim(self, head: ResponseHead) -> None:
+        self._interim_count += 1
+        if head.status == 101:
             raise BadResponse("switched protocols without being asked")
-        self.continued = self.continued or status == 100
-        self._headers = []
+        if self._interim_count > _MAX_INTERIM:
+            raise BadResponse("interim responses without an end")
+        if head.status == 100:
+            self.continued = True
+        else:
+            self.interim.append(head)
+
+    def _on_body(self, head: ResponseHead, data: bytes, at: int) -> int:
+        """Up to where `data` is done with."""
+        if self._body is None:
+            self._pieces.append(data[at:])
+            end = len(data)
+        else:
+            try:
+                end = self._body.feed(data, at, self._pieces)
+            except BodyError as error:
+                raise BadResponse(str(error)) from error
+            self.complete = self._body.complete
+            if not self.complete:
+                self._unread = data[end:]
+        self.buffered += end - at
+        return end
 
 
-def _cause(error: httptools.HttpParserError) -> BadResponse:
-    """What a callback of ours raised, which httptools wraps, or what llhttp itself found."""
-    inner = error.__context__
-    if isinstance(inner, BadResponse):
-        return inner
-    if isinstance(inner, FramingError):
-        return BadResponse(str(inner))
-    return BadResponse(f"no valid HTTP: {error}")
+def _version_and_status(line: bytes) -> tuple[str, int]:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise BadResponse("no HTTP/1.1 status line")
+    return match[1].decode("ascii"), int(match[2])
+
+
+_STATUSES: Memo[bytes, tuple[str, int]] = Memo(_version_and_status)
+_FIELDS = FieldMemo()

@@ -90,19 +90,14 @@ class WebSocketRelay:
     async def _connect(self, handshake: ClientProtocol) -> ClientConnection:
         # Not websockets' own `connect`: it follows redirects, which are the client's to follow. No pings: an
         # app that is busy for a while must not lose here what it would keep without us.
-        _, connection = await asyncio.get_running_loop().create_connection(
+        return await self._origin.connect(
             lambda: ClientConnection(
                 handshake,
                 ping_interval=None,
                 close_timeout=self._timeouts.connect,
                 max_queue=_QUEUED_FRAMES,
-            ),
-            self._origin.host,
-            self._origin.port,
-            ssl=self._origin.tls,
-            server_hostname=self._origin.server_hostname,
+            )
         )
-        return connection
 
     async def _relay(self, upstream: ClientConnection, receive: Receive, send: Send) -> None:
         """Pass messages both ways until one side closes; the other side gets its code and reason."""

@@ -51,7 +51,7 @@ _JOINING = """\
   6. Or ask for a link yourself, with an address @vance.example and with another one:
      {demo.shared_link}
 """
-_NO_JOINING = """\
+_NO_JOINING = """
   Inviting and joining by e-mail are off: they need pip install 'portal-gateway[mail]'.
 """
 _SHARED_LINK_DAYS = 30
@@ -84,9 +84,11 @@ class Demo:
 
 def demo_config(planhat_url: str, rocketlane_url: str) -> dict[str, Any]:
     """The demo's configuration, as a user would write it."""
-    fields = {key: key for key in ("email", "name", "company_id")}
+    fields = {key: key for key in ("email", "email_verified", "name", "company_id")}
     return {
         "login_url": "/login?next={next}",
+        "logout": {"paths": ["/logout"]},
+        "brand": {"name": "Coldchain", "logo": "/static/mark.svg", "color": "#0b6e75", "color_dark": "#58c4cb"},
         "identity": [{"source": "scope", "session": {"id": "user_id", **fields, "attributes": {"role": "role"}}}],
         "portals": {
             "success": {

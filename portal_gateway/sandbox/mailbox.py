@@ -17,12 +17,9 @@ from starlette.routing import Route
 from portal_gateway.sandbox.mail_sink import MailSink, ReceivedMail
 from portal_gateway.sandbox.pages import static_files, templates
 
+_LIST_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'"
 # A frame without an address of its own has its page's policy: mails bring their style along.
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'",
-    "Referrer-Policy": "no-referrer",
-}
+_MAIL_POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'"
 
 
 class Mailbox:
@@ -32,7 +29,7 @@ class Mailbox:
         self._sink = sink
 
     async def index(self, request: Request) -> Response:
-        return _page(request, "index.html", mails=[_summary(mail) for mail in self._sink.mails])
+        return _page(request, "index.html", _LIST_POLICY, mails=[_summary(mail) for mail in self._sink.mails])
 
     async def mail(self, request: Request) -> Response:
         mail = self._sink.find(request.path_params["number"])
@@ -42,6 +39,7 @@ class Mailbox:
         return _page(
             request,
             "mail.html",
+            _MAIL_POLICY,
             mail=_summary(mail),
             headers=mail.message.items(),
             lines=(mail.part("plain") or "").splitlines(),
@@ -57,8 +55,9 @@ def create_mailbox(sink: MailSink) -> Starlette:
     )
 
 
-def _page(request: Request, name: str, **context: object) -> Response:
-    return templates.TemplateResponse(request, f"mailbox/{name}", context, headers=_HEADERS)
+def _page(request: Request, name: str, policy: str, **context: object) -> Response:
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
+    return templates.TemplateResponse(request, f"mailbox/{name}", context, headers=headers)
 
 
 def _summary(mail: ReceivedMail) -> dict[str, object]:

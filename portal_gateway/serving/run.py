@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import sys
 
@@ -21,6 +22,7 @@ def serve_sidecar(service: Service, listener: socket.socket, admin: socket.socke
     board = Scoreboard(workers)
     log = AccessLog(sys.stdout)
     if workers == 1:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it serves: nothing has changed since the file was read
         Worker(service, listener, admin, board, log).run()
         return
     from portal_gateway.serving.supervisor import Supervisor

@@ -35,8 +35,9 @@ class Service:
         except Exception:
             logger.exception("not reloaded, all stays as it was")
             return None
-        if settings.admin != self.settings.admin:
-            logger.warning("`admin` has changed: that takes a restart")
+        for key in ("admin", "client_limits"):
+            if getattr(settings, key) != getattr(self.settings, key):
+                logger.warning("`%s` has changed: that takes a restart", key)
         self.settings = settings
         return sidecar
 

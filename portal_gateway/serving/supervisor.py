@@ -80,7 +80,7 @@ class Supervisor:
             self._send(signal.SIGTERM)
 
     def _start(self, number: int) -> None:
-        self._board.started(number)
+        self._board.touch(number)
         pid = os.fork()
         if pid == 0:
             self._become(number)

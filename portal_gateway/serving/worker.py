@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from portal_gateway._version import __version__
+from portal_gateway.http11.connection import http11_protocol
+from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.observe.admin import create_admin
 from portal_gateway.observe.exposition import Samples, added, lasting
@@ -21,17 +25,18 @@ from portal_gateway.observe.metrics import FAMILIES, samples_of
 from portal_gateway.observe.process import cpu_seconds, memory_bytes
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.observe.scoreboard import Entry, Scoreboard
-from portal_gateway.proxy.gathering import GatheringProtocol
 from portal_gateway.serving.garbage import settle
 from portal_gateway.serving.runtimes import Runtimes
 from portal_gateway.serving.service import Service
 from portal_gateway.wire.asgi import ASGIApp
 
+logger = logging.getLogger("portal_gateway.serve")
+
 # How old the figures of other workers may be.
 POST_S = 1.0
 # After a stop signal connections live on so long if nothing goes on in them, and are closed with their next response: a
 # request that is on its way already is answered. nginx has learned this in 1.27.4 (keepalive_min_timeout).
-LINGER_S = 0.5
+LINGER_S = 1.0
 # For answers of the admin listener that are on their way when all else has ended.
 _ADMIN_DRAIN_S = 1
 _LOOK_S = 0.02
@@ -61,7 +66,7 @@ class Worker:
         self._reloads: Counter[str] = Counter()
         self._runtimes = Runtimes(service.sidecar())
         self._observer = RequestObserver(self._runtimes, log, self._runtimes.is_ours)
-        config = _config(self._observer, service.settings.drain_s)
+        config = _config(self._observer, service.settings.drain_s, service.settings.client_limits.limits())
         self._server = _Server(config, self._reload, supervised=lifeline is not None)
 
     def run(self) -> None:
@@ -97,7 +102,7 @@ class Worker:
             yield
             return
         app = create_admin(self._entry_of_all, lambda: self._server.should_exit)
-        server = _AdminServer(_config(app, _ADMIN_DRAIN_S))
+        server = _AdminServer(_config(app, _ADMIN_DRAIN_S, ClientLimits()))
         serving = asyncio.create_task(server.serve(sockets=[self._admin]))
         try:
             yield
@@ -112,12 +117,19 @@ class Worker:
             yield
         finally:
             posting.cancel()
-            self._board.post(self._number, self._entry())
+            self._post()
 
     async def _post_now_and_then(self) -> None:
         while True:
-            self._board.post(self._number, self._entry())
+            self._post()
             await asyncio.sleep(POST_S)
+
+    def _post(self) -> None:
+        try:
+            self._board.post(self._number, self._entry())
+        except Exception:
+            logger.exception("worker %d has no figures", self._number)
+            self._board.touch(self._number)  # a worker without figures serves all the same: it must not look hung
 
     def _entry_of_all(self) -> Entry:
         others = [self._board.read(number) for number in range(self._board.workers) if number != self._number]
@@ -140,11 +152,11 @@ class Worker:
         }
 
 
-def _config(app: ASGIApp, drain_s: int) -> uvicorn.Config:
+def _config(app: ASGIApp, drain_s: int, limits: ClientLimits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        http=GatheringProtocol,
+        http=http11_protocol(limits),
         ws="websockets-sansio",
         proxy_headers=False,
         server_header=False,
@@ -194,8 +206,10 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        self.server_state.default_headers = [(b"connection", b"close")]
+        connections: Collection[Any] = self.server_state.connections
         until = time.monotonic() + LINGER_S
-        while self.server_state.connections and not self.force_exit and time.monotonic() < until:
+        while connections and not self.force_exit and time.monotonic() < until:
+            for connection in connections:
+                connection.is_stopping = True
             await asyncio.sleep(_LOOK_S)
         await super().shutdown(sockets=sockets)

@@ -12,10 +12,16 @@ _HOST = re.compile(r"\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[A-Za-z0-9._-]+")
 _MAX_SOCKET_PATH_BYTES = 107
 
 
+def is_socket_path(path: str) -> bool:
+    """Whether a Unix socket can have this path."""
+    fits = len(path.encode()) <= _MAX_SOCKET_PATH_BYTES
+    return path.startswith("/") and not path.endswith("/") and fits and path.isprintable()
+
+
 def parse_admin_address(value: str) -> str | tuple[str, int]:
     """A Unix socket's path, or host and port. Raises ValueError."""
     if value.startswith("/"):
-        if len(value.encode()) > _MAX_SOCKET_PATH_BYTES or not value.isprintable() or value.endswith("/"):
+        if not is_socket_path(value):
             raise ValueError(f"a socket's path is at most {_MAX_SOCKET_PATH_BYTES} bytes and names a file")
         return value
     host, _, port = value.rpartition(":")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portal_gateway.errors import Problem
+from portal_gateway.settings.brand import BrandSettings
+from portal_gateway.settings.colors import DARK_CARD, LIGHT_CARD, READABLE, contrast, is_readable
 from portal_gateway.settings.identity import JwtIdentity
 from portal_gateway.settings.portals import RocketlanePortal
 from portal_gateway.settings.schema import Settings
@@ -30,8 +32,22 @@ def advice(settings: Settings) -> Iterator[Problem]:
                 f"portals.{name}.allowed_domains",
                 "empty with invite_if_absent: anyone of the company becomes a member of its project",
             )
+    yield from _colors(settings.brand)
     if settings.joins and settings.cache is None:
         yield Problem("cache", "not set: links that have been mailed die with the process, a restart included")
     for name, join in settings.joins.items():
         if join.anyone:
             yield Problem(f"portals.{name}.join.anyone", "whoever has a shared link of this portal gets in")
+
+
+def _colors(brand: BrandSettings) -> Iterator[Problem]:
+    if brand.color is None and brand.color_dark is not None:
+        yield Problem("brand.color_dark", "has no effect without brand.color")
+        return
+    for key, color, ground in (("color", brand.color, LIGHT_CARD), ("color_dark", brand.color_dark, DARK_CARD)):
+        if color is not None and not is_readable(color, ground):
+            ratio = contrast(color, ground)
+            yield Problem(
+                f"brand.{key}",
+                f"links in {color} have a contrast of {ratio:.1f}:1 to {ground}; {READABLE}:1 can be read",
+            )

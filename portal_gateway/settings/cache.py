@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Annotated, Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -101,10 +102,8 @@ def _secret_url(url: Secret) -> Secret:
 
 
 def _needs_extra(url: str | Secret) -> str | Secret:
-    try:
-        import hiredis  # noqa: F401
-    except ImportError:
-        raise ValueError("needs the extra `redis`: pip install 'portal-gateway[redis]'") from None
+    if find_spec("redis") is None:  # not imported: that takes some 100 ms, and a worker's memory
+        raise ValueError("needs the extra `redis`: pip install 'portal-gateway[redis]'")
     return url
 
 

@@ -115,7 +115,7 @@ class InvitationSettings(_Model):
 
     allow: InvitePermission = Field(description="who may invite")
     deliver: Literal["mail", "vendor"] = Field(
-        "mail", description="`vendor` adds people at once through the vendor's API, and the vendor mails them"
+        "mail", description="`vendor` adds people at once through the vendor's API; telling them is the vendor's"
     )
     days: int = Field(7, gt=0, le=30, description="how long an invitation's link is good")
 

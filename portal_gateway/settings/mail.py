@@ -18,7 +18,7 @@ from portal_gateway.admission.addresses import Address, parse_address
 from portal_gateway.settings.certificates import CertificatesFile
 from portal_gateway.settings.secrets import Secret
 
-_HOST = re.compile(r"[A-Za-z0-9:](?:[A-Za-z0-9.:_-]{0,253})")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _NAMED = re.compile(r'"?(?P<name>[^"<>]*?)"?\s*<(?P<address>[^<>]+)>')
 
 # RFC 8314 section 3 and RFC 6409; 25 is what relays on the same machine listen at.
@@ -41,11 +41,18 @@ def _mailbox(text: str) -> str:
 
 
 def _host(value: str) -> str:
-    if not _HOST.fullmatch(value):
+    if not (_HOST.fullmatch(value) or _is_ipv6(value)):
         raise ValueError("must be a host name or an IP address, without a port: that is `port`")
     if not _has_client():
         raise ValueError("needs the extra `mail`: pip install 'portal-gateway[mail]'")
     return value
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        return ip_address(value).version == 6
+    except ValueError:
+        return False
 
 
 def _has_client() -> bool:

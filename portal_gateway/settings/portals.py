@@ -26,6 +26,7 @@ from portal_gateway.settings.hooks import HookSettings
 from portal_gateway.settings.joining import JoinOption
 from portal_gateway.settings.keys import SigningAlgorithm, load_signing_key
 from portal_gateway.settings.secrets import Secret
+from portal_gateway.settings.sso import SsoSettings
 from portal_gateway.settings.templates import UserTemplate
 from portal_gateway.wire.urls import is_private_channel, origin_of
 
@@ -297,6 +298,9 @@ class RocketlanePortal(_Portal):
     )
     join: JoinOption = Field(
         None, description="who else may become a member, and how; `jwt` is short for `{jwt: true}`"
+    )
+    sso: SsoSettings | None = Field(
+        None, description="turns `/portal/{name}/sso` on, by which the vendor sends visitors to be signed in"
     )
     limits: RocketlaneLimits = Field(RocketlaneLimits(), description="how often Rocketlane is called")
 

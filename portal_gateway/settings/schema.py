@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
-from portal_gateway.settings.admin import AdminAddress
+from portal_gateway.languages.catalogue import LanguageTag
+from portal_gateway.settings.admin import AdminAddress, is_socket_path
+from portal_gateway.settings.brand import BrandSettings
 from portal_gateway.settings.cache import CacheSettings
+from portal_gateway.settings.clients import ClientSettings
 from portal_gateway.settings.hooks import ForgetSettings
 from portal_gateway.settings.identity import IdentitySettings
 from portal_gateway.settings.joining import JoiningSettings, JoinSettings
+from portal_gateway.settings.logout import LogoutSettings
 from portal_gateway.settings.mail import MailSettings
+from portal_gateway.settings.page_templates import TemplatesDirectory
 from portal_gateway.settings.portals import PortalSettings
+from portal_gateway.settings.sso import SsoSettings
 from portal_gateway.wire.urls import local_path, origin_of
 
 _PORTAL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -40,6 +46,15 @@ def _http_origin(value: str) -> str:
     if origin is None or value.rstrip("/").lower() != origin:
         raise ValueError('must be an origin such as "http://127.0.0.1:8000", without a path')
     return origin
+
+
+def _upstream(value: str) -> str:
+    if not value.startswith("unix:"):
+        return _http_origin(value)
+    path = value.removeprefix("unix:")
+    if not is_socket_path(path) or path.startswith("//"):
+        raise ValueError('must be "unix:" and the absolute path of a socket, of at most 107 bytes')
+    return value
 
 
 def _login_url(value: str) -> str:
@@ -87,10 +102,22 @@ class Settings(_Model):
     login_url: Annotated[str, AfterValidator(_login_url)] | None = Field(
         None, description="where an anonymous visitor of a portal route is sent; `{next}` is the way back"
     )
-    upstream: Annotated[str, AfterValidator(_http_origin)] | None = Field(
-        None, description="sidecar only: the app behind it"
+    brand: BrandSettings = Field(BrandSettings(), description="how the gateway's own pages look")
+    language: LanguageTag | Literal["auto"] = Field(
+        "auto",
+        description="of the gateway's own pages and mails; `auto`: the one that the browser asks for, else English",
+    )
+    templates: TemplatesDirectory | None = Field(
+        None,
+        description="a directory with pages of your own in place of the gateway's; relative to the configuration file",
+    )
+    upstream: Annotated[str, AfterValidator(_upstream)] | None = Field(
+        None, description="sidecar only: the app behind it, `http[s]://HOST[:PORT]` or `unix:/PATH`"
     )
     upstream_timeouts: UpstreamTimeouts = Field(UpstreamTimeouts(), description="sidecar only: how long it waits")
+    client_limits: ClientSettings = Field(
+        ClientSettings(), description="sidecar only: what clients may send, and how long they may take"
+    )
     compress: bool = Field(
         True,
         description="sidecar only: compress pages for browsers that accept it, and ask the app for them uncompressed; "
@@ -114,6 +141,9 @@ class Settings(_Model):
         None, description="Redis or Valkey, shared by workers and replicas; without it each worker is on its own"
     )
     forget: ForgetSettings | None = Field(None, description="turns `POST /portal/-/forget` on")
+    logout: LogoutSettings | None = Field(
+        None, description="where people sign out of the app; what is known of them is dropped"
+    )
     joining: JoiningSettings | None = Field(None, description="signs shared and magic links; for portals with `join`")
     mail: MailSettings | None = Field(None, description="how mails are sent; needed for links that are mailed")
     server_timing: bool = Field(
@@ -132,3 +162,9 @@ class Settings(_Model):
         """The portals that people join by links, by name."""
         options = {name: getattr(portal, "join", None) for name, portal in self.portals.items()}
         return {name: join for name, join in options.items() if join is not None and join.makes_links}
+
+    @property
+    def sso_portals(self) -> dict[str, SsoSettings]:
+        """The portals whose vendors send visitors to be signed in, by name."""
+        options = {name: getattr(portal, "sso", None) for name, portal in self.portals.items()}
+        return {name: sso for name, sso in options.items() if sso is not None}

@@ -1,7 +1,8 @@
 """The store in Redis or Valkey, shared by workers and replicas.
 
 Rules of these files (redis*.py)
-- No call takes longer than the time-out, connecting included; while the server is away most take no time at all.
+- The server has the time-out to answer, connecting included; a call that comes while others are under way waits for
+  these first, at most as long again. While the server is away most calls take no time at all.
 - Whatever goes wrong is StoreUnavailable. What was to be written may be there nonetheless.
 - Nothing is connected to before the first call.
 """
@@ -17,7 +18,8 @@ from typing import Any
 
 from portal_gateway.observe.events import Events
 from portal_gateway.settings.cache import RedisAddress
-from portal_gateway.store.redis_link import Dialer, RedisLink
+from portal_gateway.store.redis_connection import RedisConnection
+from portal_gateway.store.redis_link import RedisLink
 from portal_gateway.store.redis_listener import Listener
 from portal_gateway.store.redis_scripts import DROP_IF, PUT_IF, SPEND, Script
 from portal_gateway.store.redis_trouble import Trouble
@@ -43,12 +45,11 @@ class RedisStore:
     ) -> None:
         """`clock` tells seconds that never go back."""
         tls = ssl.create_default_context(cafile=ca_file) if address.tls else None
-        dial = Dialer(address, tls, timeout_s)
         trouble = Trouble(str(address), events, clock)
         self._prefix = f"{prefix}{VERSION}:"
         self._channel = f"{self._prefix}messages"
-        self._link = RedisLink(dial, trouble)
-        self._listener = Listener(dial, self._channel, trouble)
+        self._link = RedisLink(RedisConnection(address, tls), timeout_s, trouble)
+        self._listener = Listener(RedisConnection(address, tls), self._channel, timeout_s, trouble)
 
     async def get(self, key: str) -> bytes | None:
         value: bytes | None = await self._call("get", "GET", self._prefix + key)

@@ -1,23 +1,26 @@
-"""One connection to Redis or Valkey, which all callers share.
+"""A connection to Redis or Valkey, which is redis-py's, and what goes wrong with it in our words.
 
-Commands are written as they come and answered in that order (RESP2, https://redis.io/docs/latest/develop/reference/
-protocol-spec/), so no caller waits for another, a caller that goes away leaves nothing behind but an answer that nobody
-takes, and there is no pool to run dry. hiredis does the parsing.
+redis-py's client is not used. It takes a connection of a pool and some 80 µs of CPU for each call, so a few hundred
+callers at once, as after a start, are not served within a time-out of milliseconds, and a caller that is cancelled
+costs a connection. Its connections know the protocol; what goes over one and when is up to us (redis_link.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections import deque
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import hiredis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
 
 from portal_gateway.settings.cache import RedisAddress
 
-Heard = Callable[[bytes], None]
+Command = tuple[str | bytes | int, ...]
+
+CLOSE_TIMEOUT_S = 1.0
 
 
 class ConnectionLost(Exception):
@@ -31,133 +34,103 @@ class ConnectionLost(Exception):
 class Refused(Exception):
     """An error is the answer. `code` is its first word, such as OOM; the rest may repeat keys and values."""
 
-    def __init__(self, text: str) -> None:
-        self.code = text.split(" ", 1)[0]
-        super().__init__(f"it answered {self.code}")
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(f"it answered {code}")
 
 
-class RedisConnection(asyncio.Protocol):
-    """A connection, open or lost. `heard` gets what is published to the channels that are subscribed to on it."""
+class RedisConnection:
+    """A connection that can be opened anew after it was lost. Its methods raise ConnectionLost.
 
-    def __init__(self, heard: Heard | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(replyError=Refused, notEnoughData=_NOTHING)
-        self._waiting: deque[tuple[asyncio.Future[Any], asyncio.TimerHandle]] = deque()
-        self._heard = heard
-        self._transport: asyncio.Transport | None = None
-        self._lost: ConnectionLost | None = None
-        self.closed: asyncio.Future[None] = self._loop.create_future()
+    How long something may take is up to the caller: a call that is cancelled closes the connection.
+    """
+
+    def __init__(self, address: RedisAddress, tls: ssl.SSLContext | None) -> None:
+        self._connection = _connection(address, tls)
 
     @property
-    def usable(self) -> bool:
-        return self._lost is None
+    def is_open(self) -> bool:
+        """Whether it has been opened and not been lost, as far as is known."""
+        return bool(self._connection.is_connected)
 
-    async def call(self, *command: str | bytes | int, timeout_s: float) -> Any:
-        """The answer. Raises Refused if it is an error, and ConnectionLost if there is none in time."""
-        if self._lost is not None or self._transport is None:
-            raise self._lost or ConnectionLost("closed", "not connected")
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        # The timer ends with the answer, not with the caller: callers that soon give up must not hide that none comes.
-        timer = self._loop.call_later(timeout_s, self._expire, answer)
-        self._waiting.append((answer, timer))
-        self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
-        result = await answer
-        if type(result) is Refused:
-            raise result
-        return result
+    async def open(self) -> None:
+        """Connect and log in, unless that is done."""
+        try:
+            if self.is_open and await self._connection.can_read():
+                # Nobody has asked anything, so this is the end, or something that no Redis sends.
+                await self.abort()
+            await self._connection.connect()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            raise _not_opened(error) from None
 
-    def abort(self, lost: ConnectionLost) -> None:
-        """Close at once; all who wait learn why."""
-        if self._lost is None:
-            self._lost = lost
-            if self._transport is not None:
-                self._transport.abort()
-            for answer, timer in self._waiting:
-                timer.cancel()
-                if not answer.done():  # its caller was cancelled
-                    answer.set_exception(lost)
-            self._waiting.clear()
+    async def send(self, *commands: Command) -> None:
+        try:
+            await self._connection.send_packed_command(self._connection.pack_commands(commands))
+        except Exception as error:
+            raise _in_our_words(error) from None
+
+    async def answer(self, *, wait_s: float | None = None) -> Any:
+        """The next answer, or None if there is none within `wait_s`. Raises Refused if it is an error."""
+        try:
+            return await self._connection.read_response(timeout=wait_s)
+        except Exception as error:
+            raise _in_our_words(error) from None
+
+    async def abort(self) -> None:
+        """Close without waiting for the other end."""
+        await self._connection.disconnect(nowait=True)
 
     async def aclose(self) -> None:
-        self.abort(ConnectionLost("closed", "closed by us"))
-        await self.closed
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.abort(ConnectionLost("closed", str(error) if error else "the connection was closed"))
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def data_received(self, data: bytes) -> None:
-        self._reader.feed(data)
-        try:
-            while (answer := self._reader.gets()) is not _NOTHING:
-                self._answered(answer)
-        except hiredis.ProtocolError as error:
-            self.abort(ConnectionLost("garbage", f"no Redis: {error}"))
-
-    def _answered(self, answer: Any) -> None:
-        if type(answer) is list and answer and answer[0] == b"message":
-            if self._heard is not None:
-                self._heard(answer[2])
-            return
-        if not self._waiting:
-            self.abort(ConnectionLost("garbage", "no Redis: an answer that nobody asked for"))
-            return
-        waiting, timer = self._waiting.popleft()
-        timer.cancel()
-        if not waiting.done():
-            waiting.set_result(answer)
-
-    def _expire(self, answer: asyncio.Future[Any]) -> None:
-        # A loop that was kept busy finds the timer and the answer due at once, and takes the answer first.
-        if any(answer is waiting for waiting, _ in self._waiting):
-            self.abort(ConnectionLost("timeout", "no answer in time"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._connection.disconnect()
 
 
-async def connect(
-    address: RedisAddress, tls: ssl.SSLContext | None, *, timeout_s: float, heard: Heard | None = None
-) -> RedisConnection:
-    """A connection that is logged in. Raises ConnectionLost, after `timeout_s` at the latest."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            connection = await _opened(address, tls, heard)
-            try:
-                await _log_in(connection, address, timeout_s)
-            except BaseException:
-                connection.abort(ConnectionLost("closed", "not logged in"))
-                raise
-            return connection
-    except Refused as refused:
-        raise ConnectionLost("login", f"at log-in {refused}") from None
-    except TimeoutError:
-        raise ConnectionLost("timeout", f"not connected within {timeout_s * 1000:.0f} ms") from None
-    except ssl.SSLError as error:
-        detail = getattr(error, "verify_message", "") or error.reason
-        raise ConnectionLost("tls", f"TLS failed: {detail}") from None
-    except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
-        raise ConnectionLost("connect", f"cannot connect: {error}") from None
+class _TlsConnection(SSLConnection):
+    """With a context made beforehand: to read all authorities of the system takes longer than a call may."""
+
+    def __init__(self, tls: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(**options)
+        self.ssl_context.context = tls
 
 
-async def _opened(address: RedisAddress, tls: ssl.SSLContext | None, heard: Heard | None) -> RedisConnection:
-    loop = asyncio.get_running_loop()
+def _connection(address: RedisAddress, tls: ssl.SSLContext | None) -> AbstractConnection:
+    options: dict[str, Any] = {
+        "db": address.database,
+        "username": address.username or None,
+        "password": address.password or None,
+        # Each would be a round trip more: to agree on RESP3, and to tell the server what library this is.
+        "protocol": 2,
+        "driver_info": None,
+        "socket_timeout": None,
+        "socket_connect_timeout": None,
+    }
     if address.path:
-        _, connection = await loop.create_unix_connection(lambda: RedisConnection(heard), address.path)
-    else:
-        _, connection = await loop.create_connection(
-            lambda: RedisConnection(heard), address.host, address.port, ssl=tls
-        )
-    return connection
+        return UnixDomainSocketConnection(path=address.path, **options)
+    if tls is not None:
+        return _TlsConnection(tls, host=address.host, port=address.port, **options)
+    return Connection(host=address.host, port=address.port, **options)
 
 
-async def _log_in(connection: RedisConnection, address: RedisAddress, timeout_s: float) -> None:
-    if address.password:
-        user = (address.username,) if address.username else ()
-        await connection.call("AUTH", *user, address.password, timeout_s=timeout_s)
-    if address.database:
-        await connection.call("SELECT", address.database, timeout_s=timeout_s)
+def _in_our_words(error: Exception) -> ConnectionLost | Refused:
+    # To redis-py some answers are errors of the connection, such as LOADING, and it closes it.
+    if isinstance(error, RedisError) and error.status_code:
+        return Refused(str(error.status_code))
+    if isinstance(error, ResponseError):
+        return Refused(str(error).split(" ", 1)[0])
+    if isinstance(error, RedisConnectionError):
+        return ConnectionLost("closed", str(error))
+    # InvalidResponse, and what comes of answers that look as if they were Redis'.
+    return ConnectionLost("garbage", f"no Redis: {error}")
 
 
-_NOTHING = object()
+def _not_opened(error: Exception) -> ConnectionLost:
+    found = _in_our_words(error)
+    if isinstance(found, Refused):
+        return ConnectionLost("login", f"at log-in {found}")
+    cause = error.__context__
+    if isinstance(cause, ssl.SSLError):
+        return ConnectionLost("tls", f"TLS failed: {getattr(cause, 'verify_message', '') or cause.reason}")
+    if isinstance(cause, OSError | ValueError):  # ValueError: a name that cannot be one
+        return ConnectionLost("connect", f"cannot connect: {cause}")
+    return found

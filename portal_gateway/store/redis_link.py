@@ -1,66 +1,53 @@
-"""The connection that calls go over: made when one is needed, made anew after it was lost, given up for a while when
-the server stays away."""
+"""The connection that all calls share: made when one is needed, made anew after it was lost, given up for a while when
+the server stays away.
+
+Calls that come while others are under way are sent together as soon as those are answered. So one connection serves
+any number of callers, and one that goes away leaves nothing behind but an answer that nobody takes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from portal_gateway.settings.cache import RedisAddress
 from portal_gateway.store.base import StoreUnavailable
-from portal_gateway.store.redis_connection import ConnectionLost, Heard, RedisConnection, Refused, connect
+from portal_gateway.store.redis_connection import Command, ConnectionLost, RedisConnection, Refused
 from portal_gateway.store.redis_trouble import Trouble
 
-# Answers of a server that became a replica, or has not read its data yet: by now its name may stand for another one.
-_WRONG_SERVER = frozenset({"READONLY", "LOADING", "MASTERDOWN"})
+# Answers of a server that became a replica: by now its name may stand for another one. After LOADING, which may mean
+# the same, redis-py closes.
+_WRONG_SERVER = frozenset({"READONLY", "MASTERDOWN"})
 
 
-@dataclass(frozen=True)
-class Dialer:
-    """How to get a connection."""
-
-    address: RedisAddress
-    tls: ssl.SSLContext | None
-    timeout_s: float
-
-    async def __call__(self, heard: Heard | None = None) -> RedisConnection:
-        return await connect(self.address, self.tls, timeout_s=self.timeout_s, heard=heard)
+class _Call(NamedTuple):
+    command: Command
+    answer: asyncio.Future[Any]
 
 
 class RedisLink:
-    """Calls take `dial.timeout_s` at most, connecting included."""
+    """The server has `timeout_s` to answer what is sent together, connecting included."""
 
-    def __init__(self, dial: Dialer, trouble: Trouble) -> None:
-        self._dial = dial
+    def __init__(self, connection: RedisConnection, timeout_s: float, trouble: Trouble) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
         self._trouble = trouble
-        self._connection: RedisConnection | None = None
-        self._connecting: asyncio.Task[None] | None = None
+        self._queue: list[_Call] = []
+        self._under_way: list[_Call] = []
+        self._sending: asyncio.Task[None] | None = None
         self._closed = False
 
     async def call(self, name: str, *command: str | bytes | int) -> Any:
         """The answer to `command`, which is logged as `name`. Raises StoreUnavailable."""
+        if self._closed:
+            raise StoreUnavailable("closed")
         if self._trouble.present and not self._trouble.admits():
             raise StoreUnavailable("away")
-        timeout_s = self._dial.timeout_s
-        connection = self._connection
-        if connection is None or not connection.usable:
-            loop = asyncio.get_running_loop()
-            deadline = loop.time() + timeout_s
-            connection = await self._connected()
-            timeout_s = deadline - loop.time()
         try:
-            answer = await connection.call(*command, timeout_s=timeout_s)
+            answer = await self._queued(command)
         except ConnectionLost as lost:
-            if self._connection is connection:  # the first of those who waited on it
-                self._connection = None
-                self._trouble.lost(lost)
             raise StoreUnavailable(str(lost)) from None
         except Refused as refused:
             self._trouble.refused(name, refused.code)
-            if refused.code in _WRONG_SERVER:
-                connection.abort(ConnectionLost("closed", str(refused)))
             raise StoreUnavailable(str(refused)) from None
         if self._trouble.present:
             self._trouble.over(name)
@@ -68,29 +55,70 @@ class RedisLink:
 
     async def aclose(self) -> None:
         self._closed = True
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait([self._connecting])
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.aclose()
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
+        self._fail_all(ConnectionLost("closed", "closed by us"))
+        await self._connection.aclose()
 
-    async def _connected(self) -> RedisConnection:
-        if self._closed:
-            raise StoreUnavailable("closed")
-        if self._connecting is None:
-            # A task of its own: a caller that is cancelled takes nobody else's connection away.
-            self._connecting = asyncio.create_task(self._connect())
-        await asyncio.wait([self._connecting])
-        if self._connection is None:
-            raise StoreUnavailable("away")
-        return self._connection
+    def _queued(self, command: Command) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        call = _Call(command, loop.create_future())
+        self._queue.append(call)
+        if self._sending is None:
+            # A task of its own: a caller that is cancelled takes nobody else's answer away.
+            self._sending = loop.create_task(self._send())
+        return call.answer
 
-    async def _connect(self) -> None:
-        self._connection = None
+    async def _send(self) -> None:
+        while self._queue:
+            self._under_way, self._queue = self._queue, []
+            try:
+                await self._in_time(self._under_way)
+            except ConnectionLost as lost:
+                self._trouble.lost(lost)
+                self._fail_all(lost)
+        self._sending = None
+
+    async def _in_time(self, calls: list[_Call]) -> None:
+        exchange = asyncio.create_task(self._exchange(calls))
         try:
-            self._connection = await self._dial()
-        except ConnectionLost as lost:
-            self._trouble.lost(lost)
+            # When the loop was busy until the time was over, the answers and the time-out are due at once: this takes
+            # the answers, while asyncio.timeout would cancel what has them already.
+            await asyncio.wait([exchange], timeout=self._timeout_s)
+            if not exchange.done():
+                raise ConnectionLost("timeout", "no answer in time")
+            exchange.result()
         finally:
-            self._connecting = None
+            if not exchange.done():
+                exchange.cancel()
+                await asyncio.wait([exchange])
+
+    async def _exchange(self, calls: list[_Call]) -> None:
+        connection = self._connection
+        await connection.open()
+        await connection.send(*(call.command for call in calls))
+        for call in calls:
+            try:
+                answer = await connection.answer()
+            except Refused as refused:
+                if refused.code in _WRONG_SERVER:
+                    await connection.abort()
+                if not connection.is_open:
+                    _fail(calls, refused)
+                    return
+                _fail([call], refused)
+            else:
+                if not call.answer.done():  # its caller was cancelled
+                    call.answer.set_result(answer)
+
+    def _fail_all(self, lost: ConnectionLost) -> None:
+        """Those who wait to be sent too: a server that does not answer shall not cost them its time-out once more."""
+        waiting, self._queue = self._queue, []
+        _fail([*self._under_way, *waiting], lost)
+
+
+def _fail(calls: list[_Call], error: ConnectionLost | Refused) -> None:
+    for call in calls:
+        if not call.answer.done():
+            call.answer.set_exception(error)

@@ -6,13 +6,14 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from portal_gateway.store.redis_connection import ConnectionLost, Heard, RedisConnection, Refused
-from portal_gateway.store.redis_link import Dialer
+from portal_gateway.store.redis_connection import ConnectionLost, RedisConnection, Refused
 from portal_gateway.store.redis_trouble import Trouble
 
-# A connection whose other end is gone without a word looks like one on which nothing is published: so it is asked.
-PING_EVERY_S = 1.0
-PING_TIMEOUT_S = 1.0
+Heard = Callable[[bytes], None]
+
+# A connection whose other end is gone without a word looks like one on which nothing is published: so it is asked
+# after so much silence, and given up after as much again.
+SILENCE_S = 1.0
 # Between attempts to connect: after the first that failed, and never longer than.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
@@ -21,12 +22,14 @@ LONGEST_PAUSE_S = 2.0
 class Listener:
     """Subscribes to `channel`, and does so again whenever the connection is lost."""
 
-    def __init__(self, dial: Dialer, channel: str, trouble: Trouble) -> None:
-        self._dial = dial
+    def __init__(self, connection: RedisConnection, channel: str, timeout_s: float, trouble: Trouble) -> None:
+        self._connection = connection
         self._channel = channel
+        self._timeout_s = timeout_s
         self._trouble = trouble
         self._listeners: list[tuple[Heard, Callable[[], None]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._pause_s = FIRST_PAUSE_S
 
     def add(self, heard: Heard, missed: Callable[[], None]) -> None:
         self._listeners.append((heard, missed))
@@ -42,35 +45,42 @@ class Listener:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        pause_s = FIRST_PAUSE_S
         while True:
             try:
-                connection = await self._dial(self._heard)
-                try:
-                    await self._subscribe(connection)
-                    pause_s = FIRST_PAUSE_S
-                    await self._watch(connection)
-                finally:
-                    await connection.aclose()
+                await self._subscribe()
+                await self._listen()
             except ConnectionLost as lost:
                 self._trouble.lost(lost)
             except Refused as refused:
                 self._trouble.refused("listen", refused.code)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all replicas at once)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            finally:
+                await self._connection.aclose()
+            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all replicas at once)
+            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
-    async def _subscribe(self, connection: RedisConnection) -> None:
-        await connection.call("SUBSCRIBE", self._channel, timeout_s=self._dial.timeout_s)
+    async def _subscribe(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._connection.open()
+                await self._connection.send(("SUBSCRIBE", self._channel))
+                await self._connection.answer()
+        except TimeoutError:
+            raise ConnectionLost("timeout", "no answer in time") from None
+        self._pause_s = FIRST_PAUSE_S
         self._trouble.over("listen")
         for _, missed in self._listeners:
             missed()
 
-    async def _watch(self, connection: RedisConnection) -> None:
+    async def _listen(self) -> None:
         """Returns never: the connection is lost one day."""
+        asked = False
         while True:
-            await asyncio.wait([connection.closed], timeout=PING_EVERY_S)
-            await connection.call("PING", timeout_s=PING_TIMEOUT_S)
-
-    def _heard(self, message: bytes) -> None:
-        for heard, _ in self._listeners:
-            heard(message)
+            message = await self._connection.answer(wait_s=SILENCE_S)
+            if message is None:
+                if asked:
+                    raise ConnectionLost("timeout", "no answer in time")
+                await self._connection.send(("PING",))
+            elif message[0] == b"message":
+                for heard, _ in self._listeners:
+                    heard(message[2])
+            asked = message is None

@@ -1,7 +1,7 @@
 """A store whose calls are tried again for a while: the time-out of a call is short, and a busy machine misses it.
 
 For callers that can wait, and do something worse without the store: ask a vendor alone, or count its calls alone. Once
-the store has been away for `PATIENCE_S` there is no second try, until a call succeeds.
+one of them has given up there is no second try for anybody, until a call succeeds.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import TypeVar
 
 from portal_gateway.store.base import Store, StoreUnavailable
 
-# Longer than a store leaves a server alone after some calls have failed.
+# A call is given up after so long, which is longer than a store leaves a server alone after some calls have failed, and
+# after so many attempts: the time-out may be longer still.
 PATIENCE_S = 2.0
+MIN_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.01
 LONGEST_PAUSE_S = 0.25
 
@@ -35,7 +37,7 @@ class RetryingStore:
         self.aclose = store.aclose
         self._store = store
         self._clock = clock
-        self._failing_since: float | None = None
+        self._away = False
 
     async def get(self, key: str) -> bytes | None:
         return await self._tried(lambda: self._store.get(key))
@@ -73,17 +75,17 @@ class RetryingStore:
     async def _tried(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         give_up_at = self._clock() + PATIENCE_S
         pause_s = FIRST_PAUSE_S
+        attempts = 0
         while True:
+            attempts += 1
             try:
                 result = await attempt()
             except StoreUnavailable:
-                now = self._clock()
-                if self._failing_since is None:
-                    self._failing_since = now
-                if now >= min(give_up_at, self._failing_since + PATIENCE_S):
+                self._away = self._away or (attempts >= MIN_ATTEMPTS and self._clock() >= give_up_at)
+                if self._away:
                     raise
             else:
-                self._failing_since = None
+                self._away = False
                 return result
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all callers at once)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

@@ -45,13 +45,7 @@ def fold_name(name: bytes) -> bytes:
 _FOLDED: Memo[bytes, bytes] = Memo(lambda name: name.lower().replace(b"_", b"-"))
 
 
-def having(headers: RawHeaders, folded_names: Container[bytes]) -> tuple[tuple[bytes, bytes], ...]:
-    """Those of `headers` whose folded name is in `folded_names`."""
-    return tuple([(name, value) for name, value in headers if _FOLDED[name] in folded_names])
-
-
 def strip_headers(headers: RawHeaders, folded_names: Container[bytes]) -> RawHeaders:
     """`headers` without any whose folded name is in `folded_names`; the same object when none is."""
-    if not having(headers, folded_names):
-        return headers
-    return [(name, value) for name, value in headers if _FOLDED[name] not in folded_names]
+    kept = [(name, value) for name, value in headers if _FOLDED[name] not in folded_names]
+    return headers if len(kept) == len(headers) else kept

@@ -14,6 +14,9 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 # names in their ASCII form (RFC 6454 section 6.2). Origins go into headers, so nothing else may get in.
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
 
+# Percent-encoded dots, slashes, backslashes, percent signs and controls: some servers decode them before they route.
+_AMBIGUOUS = re.compile(r"%(?:2[ef5]|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -63,3 +66,10 @@ def local_path(target: str) -> str | None:
     if not target.startswith("/") or target.startswith("//") or _UNSAFE.search(target):
         return None
     return target
+
+
+def plain_path(path: str) -> str | None:
+    """`path` if every server and browser reads the same in it, else None: no dot segments, nothing encoded twice."""
+    if _UNSAFE.search(path) or _AMBIGUOUS.search(path) or not {".", ".."}.isdisjoint(path.split("/")):
+        return None
+    return path

@@ -131,6 +131,7 @@ async def running_frontends(built: Path, **frame: Any) -> AsyncIterator[Frontend
     prefetched: list[str] = []
     async with running_vendors(sandbox, "127.0.0.1") as (planhat_url, rocketlane_url):
         config = demo_config(planhat_url, rocketlane_url)
+        del config["brand"]
         for portal in config["portals"].values():
             portal["inject"] = []
         config["portals"]["onboarding"]["frame"] = frame

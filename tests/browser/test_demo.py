@@ -37,7 +37,7 @@ async def test_the_onboarding_page_shows_rocketlane_inside_logged_in(demo: Demo,
     frame = page.frame_locator("iframe.portal-frame")
     await expect(frame.locator("body")).to_contain_text("Logged in as Jane Moreau")
     await expect(frame.locator("body")).to_contain_text("Vance onboarding")
-    tab = await opened_by_click(page, "Onboarding: open in a new tab")
+    tab = await opened_by_click(page, "open in a new tab")
     await expect(tab.locator("body")).to_contain_text("Logged in as Jane Moreau")
 
 

@@ -29,7 +29,7 @@ LEVELS = [
     {"settings"},
     {"observe"},
     {"html", "http11"},
-    {"wire", "arguments", "admission"},
+    {"wire", "arguments", "admission", "languages"},
     {"listening", "fetching", "models", "errors", "single_flight", "_version"},
 ]
 RANK = {room: rank for rank, level in enumerate(LEVELS) for room in level}

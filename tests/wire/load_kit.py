@@ -91,6 +91,10 @@ class Page:
         return bool(LINK.search(self.text))
 
     @property
+    def has_loader(self) -> bool:
+        return "<portal-link" in self.text
+
+    @property
     def whole(self) -> bool:
         return self.status == 200 and "</main></body></html>" in self.text
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,15 +72,24 @@ class Process:
         return await self.ended()
 
     async def ended(self) -> int:
+        assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            return await self.process.wait()
+            # A pipe with something in it that no test has read keeps `wait` waiting.
+            _, status = await asyncio.gather(self.process.stdout.read(), self.process.wait())
+            return status
 
 
 @asynccontextmanager
-async def running_process(*command: str, environ: Mapping[str, str] = {}) -> AsyncIterator[Process]:
+async def running_process(
+    *command: str, environ: Mapping[str, str] = {}, pass_fds: Sequence[int] = ()
+) -> AsyncIterator[Process]:
     """Ended by SIGTERM, or killed if that does not help, unless it has ended by itself."""
     child = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command,
+        env={**os.environ, **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        pass_fds=pass_fds,
     )
     running = Process(child)
     draining = asyncio.create_task(running.drain())
@@ -94,7 +103,7 @@ async def running_process(*command: str, environ: Mapping[str, str] = {}) -> Asy
             child.kill()
             raise
         finally:
-            await child.wait()
+            await running.ended()
             await draining
 
 

@@ -15,11 +15,13 @@ import h11
 import uvicorn
 
 from portal_gateway.errors import GatewayError
-from portal_gateway.http11.connection import Http11
+from portal_gateway.http11.connection import http11_protocol
+from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.proxy.app import UpstreamProxy
 from portal_gateway.wire.trust import TrustedPeers
 
 NOBODY = TrustedPeers([])
+CLIENTS = ClientLimits()
 LOOPBACK = TrustedPeers([ipaddress.ip_network("127.0.0.0/8")])
 PATIENCE_S = 10.0
 
@@ -39,7 +41,7 @@ async def serving(app: Any, **config: Any) -> AsyncIterator[int]:
     """The port on which uvicorn serves `app` in this very loop, without its signal handlers and clock."""
     with listening_socket() as sock:
         options = {
-            "http": Http11(),
+            "http": http11_protocol(),
             "log_config": None,
             "access_log": False,
             "lifespan": "on",
@@ -70,7 +72,7 @@ class Sidecar:
 
         async def tracking_send(message: Any) -> None:
             nonlocal started
-            started = True
+            started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
@@ -85,11 +87,13 @@ class Sidecar:
 
 
 @asynccontextmanager
-async def proxied(upstream_at: int | str, trusted: TrustedPeers = NOBODY, **options: Any) -> AsyncIterator[Sidecar]:
+async def proxied(
+    upstream_at: int | str, trusted: TrustedPeers = NOBODY, clients: ClientLimits = CLIENTS, **options: Any
+) -> AsyncIterator[Sidecar]:
     """A sidecar in front of a port on this machine, or of a URL."""
     url = f"http://127.0.0.1:{upstream_at}" if isinstance(upstream_at, int) else upstream_at
     sidecar = Sidecar(UpstreamProxy(url, trusted=trusted, **options))
-    async with serving(sidecar) as port:
+    async with serving(sidecar, http=http11_protocol(clients)) as port:
         sidecar.port = port
         yield sidecar
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from load_kit import ENVIRON, FULL, Page, Tenant, Visitor, config, p99, say, until_link
 from processes import free_port, running_process, until_listening, write_config
 
@@ -18,7 +19,7 @@ from portal_gateway.sandbox.server import running
 
 VIEWS = 10_000 if FULL else 600
 USERS = 1000
-KNOWN = [f"u{number}" for number in range(0, 40, 2)]
+KNOWN = [f"u{number}" for number in range(0, 10, 2)]
 BUDGET_S = 0.15
 TTL_S = 1.0
 TIMEOUT_S = 5.0 if FULL else 0.5
@@ -38,6 +39,7 @@ class Views:
         return f"{len(self.pages)} views: {figures(self.pages)}; without the gateway: {figures(self.bare)}"
 
 
+@pytest.mark.timeout(600)
 async def test_a_page_waits_for_its_budget_and_not_at_all_once_the_vendor_is_left_alone(tmp_path: Path) -> None:
     tenant = Tenant(latency_s=0.0)
     async with running(tenant) as vendor_url:
@@ -55,7 +57,7 @@ async def test_a_page_waits_for_its_budget_and_not_at_all_once_the_vendor_is_lef
             left_alone = await views(url, 1)
     assert all(page.whole for page in hanging.pages + left_alone.pages), "no page fails"
     # A hanging vendor gets some calls before it is left alone, and one now and then after that.
-    assert 5 <= tenant.calls.total() <= 60
+    assert 5 <= tenant.calls.total() <= 60, tenant.calls
     say(f"vendor hanging, {hanging}")
     say(f"breaker open, {left_alone}")
     assert p99(seconds(hanging.pages)) - p99(seconds(hanging.bare)) <= BUDGET_S + NOISE_S

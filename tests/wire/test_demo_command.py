@@ -23,14 +23,14 @@ async def printed_urls(process: Process, last_line: str) -> dict[str, str]:
     while not (line := await process.line()).startswith(last_line):
         assert line, f"ended: {process.log}"
         text += line
-    return {name.strip(): url for name, url in re.findall(r"^ *(.+?)  +(http://\S+)$", text, re.MULTILINE)}
+    return {name.strip(): url for name, url in re.findall(r"^ *(\S.*?)  +(http://\S+)$", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_demo_serves_and_ends_at_a_signal(number: signal.Signals) -> None:
     async with running_process(*WITHOUT_STDIN, *PORTAL_GATEWAY, "demo", "--port", "0") as process:
         urls = await printed_urls(process, "Ctrl-C")
-        app, planhat, rocketlane = urls.values()
+        app, planhat, rocketlane, mailbox = urls.values()
         async with visitor(app) as client:
             await client.post("/login", data={"user_id": "jane"})
             # The first page of a cold process may leave the link to the browser.
@@ -39,6 +39,7 @@ async def test_the_demo_serves_and_ends_at_a_signal(number: signal.Signals) -> N
             assert str(portal.url).startswith(planhat)
             assert "Logged in as <strong>Jane Moreau</strong>" in portal.text
             assert (await client.get(rocketlane + "/cp")).status_code == 401
+            assert (await client.get(mailbox)).status_code == 200
         assert await process.stop(number) == 0
     assert process.log == ""
     with pytest.raises(httpx.ConnectError):

@@ -215,10 +215,9 @@ async def test_places_come_back_after_failures_of_every_kind() -> None:
 async def used_connection(pool: ConnectionPool) -> UpstreamConnection:
     """A connection after an exchange, fit for another and not yet released."""
     connection = await pool.acquire()
-    connection.begin("GET", lambda: None)
-    connection.write(get())
-    connection.request_sent()
-    await connection.head()
+    response = connection.begin(get(), "GET", lambda: None, has_body=False)
+    while response.head is None:
+        await connection.more()
     return connection
 
 

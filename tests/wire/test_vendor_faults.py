@@ -69,7 +69,7 @@ async def until_it_answers(ask: Callable[[], Awaitable[Access]]) -> Access:
         while True:
             try:
                 return await ask()
-            except BreakerOpen:
+            except VendorUnavailable:  # it may be slow still with what it was asked before
                 await asyncio.sleep(0.02)
 
 
@@ -104,7 +104,8 @@ async def test_a_vendor_that_fails_is_left_alone_and_asked_again(
     vendor.switches.reset()
     monkeypatch.setattr(guard, "loop_time", lambda: limiter.loop_time() + breaker.MAX_PAUSE_S)  # nobody waits for it
     assert (await until_it_answers(lambda: subject.check_access(JANE))).granted
-    assert set(await answers(subject, people(20))) <= {"vendor_no", "vendor_not_found", "no_project"}
+    for person in people(20):
+        assert not (await until_it_answers(lambda person=person: subject.check_access(person))).granted  # type: ignore[misc]
 
 
 async def test_what_planhat_refuses_does_not_keep_it_from_others(vendors: Vendors, provider: NewProvider) -> None:

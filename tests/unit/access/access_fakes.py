@@ -15,7 +15,7 @@ from portal_gateway.models import Access, EndUser
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.base import Purpose
 from portal_gateway.providers.urgency import Urgency, urgency
-from portal_gateway.store.base import StoreUnavailable
+from portal_gateway.store.base import Store, StoreUnavailable
 from portal_gateway.store.memory import MemoryStore
 
 TTL = Lifetimes(granted_s=300, denied_s=60, stale_s=3600)
@@ -146,7 +146,7 @@ SECRET = b"the portal's api secret"
 
 def replica(
     vendors: Vendor | Mapping[str, Vendor],
-    store: SharedStore,
+    store: Store,
     clock: Clock,
     *,
     secret: bytes = SECRET,

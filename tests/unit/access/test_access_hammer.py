@@ -111,7 +111,6 @@ async def test_no_wrong_answer_under_any_interleaving(seed: int, monkeypatch: py
     monkeypatch.setattr("portal_gateway.access.notices.FIRST_PAUSE_S", 0.0)
     monkeypatch.setattr("portal_gateway.access.notices.LONGEST_PAUSE_S", 0.0)
     monkeypatch.setattr("portal_gateway.access.shared.FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr("portal_gateway.access.shared.LONGEST_PAUSE_S", 0.0)
     hammer = Hammer(seed)
     dice = hammer.dice
     for _ in range(150):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import gc
 import itertools
 import weakref
@@ -185,16 +186,28 @@ def test_follows_the_adoption_agency(page: bytes, selector: str, placed: bytes) 
     assert scan(b"<body>" + page, target(selector))[0] == b"<body>" + placed
 
 
+@pytest.mark.parametrize("size", [None, 1, 2])
+def test_the_byte_order_mark_of_utf_8_is_no_text(size: int | None) -> None:
+    page = b"<!doctype html><html><head></head><body class=x><p>1<table></table><nav></nav></body></html>"
+    for selector, position in (("body", "prepend"), ("table", "before"), (".x nav", "append"), ("nav", "before")):
+        out, _ = scan(codecs.BOM_UTF8 + page, target(selector, position), size=size)
+        assert out == codecs.BOM_UTF8 + scan(page, target(selector, position))[0], selector
+    # Anywhere else it is, and so is a part of it.
+    assert scan(b" " + codecs.BOM_UTF8 + page, target("body", "prepend"), size=size)[0].startswith(b" @")
+    assert scan(codecs.BOM_UTF8[:2] + page, target("body", "prepend"), size=size)[0].startswith(b"@")
+
+
 def test_attributes_of_a_second_body_that_no_selector_sees() -> None:
     page = b"<title>t</title>text<body class=x><div>1</div></body>"
     assert scan(page, target("div"))[0] == page.replace(b"</div>", b"@</div>")
-    assert scan(page, target(".x div"))[0] == page.replace(b"</div>", b"@</div>"), "nothing was in the body before"
+    assert scan(page, target("body div"))[0] == page.replace(b"</div>", b"@</div>")
 
 
 @pytest.mark.parametrize(
     ("page", "selector", "reason"),
     [
         pytest.param(b"<p><body class=x><nav>", ".x nav", "repeated_body", id="second-body"),
+        pytest.param(b"<body><p>1</p><body class=x><nav>", ".x nav", "repeated_body", id="second-body-behind-a-p"),
         pytest.param(b"text<body class=x><nav>", "body.x", "repeated_body", id="second-body-itself"),
         pytest.param(b"<body><html class=x><nav>", ".x nav", "repeated_html", id="second-html"),
         pytest.param(b"<b><p></b><nav>", "b nav", "misnested_formatting", id="adopted-by-name"),
@@ -207,6 +220,7 @@ def test_bails_out_where_a_selector_could_see_the_difference(page: bytes, select
     out, scanner = scan(page, target(selector))
     assert out == page
     assert scanner.bail_reason == reason
+    assert scan(page, target(selector), size=1)[1].bail_reason == reason
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from gateway_kit import BROWSER, ENVIRON, FETCH, HTML, VENDOR, Headers, http_scope, planhat, rocketlane
 
 from portal_gateway import load_settings
+from portal_gateway.injection import requests
 from portal_gateway.injection.caching import is_for_caches, is_shared_cacheable, private_lines
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.plan import Plan, plan_injection
-from portal_gateway.injection.requests import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements, RuleSet
 from portal_gateway.wire import headers as h
 
@@ -39,6 +39,14 @@ def plan(*headers: tuple[bytes, bytes], placements: PagePlacements | None = None
 
 def head(*headers: tuple[bytes, bytes], placements: PagePlacements | None = None) -> Headers:
     return plan(*headers, placements=placements).head([HTML, *headers], TAGS)
+
+
+def request_refusal(scope: Any) -> str | None:
+    return requests.request_refusal(scope, dict(scope["headers"]))
+
+
+def page_request_headers(headers: Headers, **options: Any) -> tuple[Headers, bool]:
+    return requests.page_request_headers(headers, dict(headers), TAGS, **options)
 
 
 def modes(made: Plan) -> list[tuple[str, str]]:
@@ -138,16 +146,16 @@ class TestRequests:
 class TestRequestHeaders:
     def test_codings_are_reduced_to_those_we_decode(self) -> None:
         headers = [(b"accept-encoding", b"dcb, gzip;q=0.8, compress"), (b"accept-encoding", b"zstd, deflate, *")]
-        assert page_request_headers(headers, TAGS)[0] == [(b"accept-encoding", b"gzip;q=0.8, zstd, deflate")]
+        assert page_request_headers(headers)[0] == [(b"accept-encoding", b"gzip;q=0.8, zstd, deflate")]
 
     @pytest.mark.parametrize("headers", [[], [(b"accept-encoding", b"gzip, br")]])
     def test_none_is_asked_for_by_who_compresses_anyway(self, headers: list[tuple[bytes, bytes]]) -> None:
-        asked, _ = page_request_headers(headers, TAGS, uncompressed=True)
+        asked, _ = page_request_headers(headers, uncompressed=True)
         assert asked == [(b"accept-encoding", b"identity")]
 
     @pytest.mark.parametrize("codings", [b"dcb", b"dcb, compress", b"*"])
     def test_identity_remains_if_none_does(self, codings: bytes) -> None:
-        assert page_request_headers([(b"accept-encoding", codings)], TAGS)[0] == [(b"accept-encoding", b"identity")]
+        assert page_request_headers([(b"accept-encoding", codings)])[0] == [(b"accept-encoding", b"identity")]
 
     def test_ranges_and_foreign_validators_go_and_the_rest_stays(self) -> None:
         headers = [
@@ -157,13 +165,13 @@ class TestRequestHeaders:
             (b"cookie", b"a=1"),
             (b"cookie", b"b=2"),
         ]
-        kept, revalidates = page_request_headers(headers, TAGS)
+        kept, revalidates = page_request_headers(headers)
         assert kept == [(b"host", b"a"), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
         assert not revalidates
 
     def test_nothing_changes_where_nothing_has_to(self) -> None:
         headers = [(b"host", b"a"), (b"accept-encoding", b"gzip, deflate, br;q=0.5"), (b"x", b"y")]
-        assert page_request_headers(headers, TAGS)[0] is headers
+        assert page_request_headers(headers)[0] is headers
 
 
 class TestResponses:

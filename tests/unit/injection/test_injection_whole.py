@@ -60,18 +60,32 @@ outcomes = st.sampled_from(
 )
 
 
-@given(pages)
-@settings(max_examples=400, deadline=None)
-def test_the_end_of_the_body_is_where_the_stream_finds_it(page: bytes) -> None:
-    compiled = compile_targets([Target(parse_selector("body"), Position.APPEND)])
-    engine = BodyEnd(compiled, 1 << 16)
+COMPILED = compile_targets([Target(parse_selector("body"), Position.APPEND)])
+
+
+def found_in_a_stream(page: bytes) -> int | str | None:
+    engine = BodyEnd(COMPILED, 1 << 16)
     offset, found = 0, None
     for segment in (*engine.feed(page), *engine.close()):
         if isinstance(segment, Mark):
             found = offset
         else:
             offset += len(segment)
-    assert end_of_body(page, compiled) == (engine.bail_reason if found is None else found)
+    return engine.bail_reason if found is None else found
+
+
+@given(pages)
+@settings(max_examples=400, deadline=None)
+def test_the_end_of_the_body_is_where_the_stream_finds_it(page: bytes) -> None:
+    assert end_of_body(page, COMPILED) == found_in_a_stream(page)
+
+
+def test_what_was_found_in_a_short_page_says_nothing_of_a_longer_one() -> None:
+    """Nor does the end of a long one of another long one, unless it is all that is looked at."""
+    long = b"<p>y</p>" * 200 + b"</body>"
+    for start in (b"", b"<!--", b"<script>", b"<p>"):
+        for page in (b"</body>", start + b"</body>", b"", long, start + long, b"<p>z</p>" + start + long[800:]):
+            assert end_of_body(page, COMPILED) == found_in_a_stream(page), page
 
 
 @pytest.mark.parametrize(

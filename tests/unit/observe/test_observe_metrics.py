@@ -34,7 +34,8 @@ def test_decisions_have_their_verdict_as_a_label() -> None:
         ("alerted", "vendor_alerts_total", {"portal": "first", "condition": "second"}),
         ("minted", "links_signed_total", {"portal": "first", "purpose": "second"}),
         ("refused", "refusals_total", {"portal": "first", "reason": "second"}),
-        ("mailed", "events_total", {"event": "mail", "subject": "first", "outcome": "second"}),
+        ("joining", "joining_total", {"portal": "first", "outcome": "second"}),
+        ("mailed", "mails_total", {"kind": "first", "outcome": "second"}),
     ],
 )
 def test_an_event_is_a_sample_of_its_metric(event: str, name: str, labels: dict[str, str]) -> None:
@@ -42,6 +43,13 @@ def test_an_event_is_a_sample_of_its_metric(event: str, name: str, labels: dict[
     getattr(events, event)("first", "second")
     getattr(events, event)("first", "second")
     assert counted(events).value(f"portal_gateway_{name}", **labels) == 2
+
+
+def test_an_event_without_a_metric_of_its_own_is_seen_all_the_same() -> None:
+    events = Events()
+    events.counts["new", "first", "second"] += 2
+    labels = {"event": "new", "subject": "first", "outcome": "second"}
+    assert counted(events).value("portal_gateway_events_total", **labels) == 2
 
 
 def test_every_event_becomes_a_sample_of_a_known_metric() -> None:

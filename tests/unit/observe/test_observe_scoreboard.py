@@ -41,7 +41,7 @@ def test_a_new_worker_starts_the_clock_and_leaves_the_figures() -> None:
     board = Scoreboard(1)
     board.post(0, ENTRY)
     before = time.monotonic()
-    board.started(0)
+    board.touch(0)
     assert board.posted_at(0) >= before
     assert board.read(0) == ENTRY
 

@@ -9,8 +9,9 @@ import pytest
 from starlette.responses import Response
 
 from portal_gateway.portal.assets import Assets
+from portal_gateway.settings.brand import BrandSettings
 
-ASSETS = Assets()
+ASSETS = Assets(BrandSettings())
 PATHS = [ASSETS.widget_path, ASSETS.css_path]
 
 
@@ -64,7 +65,7 @@ def test_plain_for_all_others(codings: bytes) -> None:
 
 def test_without_the_extra_there_is_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "brotli", None)
-    response = Assets().answer("/-/widget.js", [(b"accept-encoding", b"br, gzip")])
+    response = Assets(BrandSettings()).answer("/-/widget.js", [(b"accept-encoding", b"br, gzip")])
     assert response is not None
     assert response.headers["content-encoding"] == "gzip"
 
@@ -118,3 +119,28 @@ def test_the_declarations_are_text_that_is_revalidated() -> None:
     response = answer("/-/widget.d.ts")
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
+
+
+def test_the_brands_colours_are_kept_for_good_too() -> None:
+    assets = Assets(BrandSettings(color="#b00000"))
+    assert assets.brand_css_path is not None
+    response = assets.answer(assets.brand_css_path, [])
+    assert response is not None
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert response.headers["content-type"] == "text/css; charset=utf-8"
+    assert b"--accent: #b00000" in bytes(response.body)
+
+
+def test_without_colours_there_is_no_such_file() -> None:
+    assert ASSETS.brand_css_path is None
+
+
+def test_the_style_of_snippets_has_the_brands_colour_and_is_revalidated() -> None:
+    for color, end in (
+        (None, b""),
+        ("#b00000", b":where(:root) { --portal-color: #b00000; --portal-on-color: #ffffff; }\n"),
+    ):
+        response = Assets(BrandSettings(color=color)).answer("/-/snippets.css", [])
+        assert response is not None
+        assert response.headers["cache-control"] == "no-cache"
+        assert bytes(response.body).endswith(b"}\n" + end)

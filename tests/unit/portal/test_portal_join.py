@@ -1,22 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from joining_kit import API, ORIGIN, Mailbox, Town, entered, heading, running_town
+from joining_kit import API, ORIGIN, Mailbox, Town, entered, heading
 
 from portal_gateway.joining.magic_links import LEEWAY_S
 from portal_gateway.mail.base import Mail, MailUnavailable
 from portal_gateway.store.base import StoreUnavailable
 
-
-@pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    async with running_town() as town:
-        yield town
-
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SENT = "Look into your mailbox"
 USED = "This link has been used"

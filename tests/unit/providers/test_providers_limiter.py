@@ -321,7 +321,7 @@ def test_calls_that_the_store_answers_too_late_are_not_made_alone(share: float) 
         await asyncio.gather(*calls)
         return [moment for replica in replicas for moment in replica.left]
 
-    assert 150 <= most_in_a_minute(run(scenario())) <= 200
+    assert 100 <= most_in_a_minute(run(scenario())) <= 200
 
 
 def test_a_store_that_goes_away_makes_no_room_for_another_burst() -> None:

@@ -187,6 +187,12 @@ async def test_a_token_for_the_one_project(purpose: Any, vendor: Any, rocketlane
     }
 
 
+async def test_the_token_alone(vendor: Any, rocketlane: MakeRocketlane) -> None:
+    serve(vendor, project())
+    token = await rocketlane().mint(JANE, "token")
+    assert jwt.decode(token, options={"verify_signature": False})["config"] == {"projectId": 5}
+
+
 async def test_every_mint_reads_the_project_afresh(vendor: Any, rocketlane: MakeRocketlane) -> None:
     serve(vendor, project())
     provider = rocketlane()

@@ -264,8 +264,8 @@ def test_methods_that_are_refused(method: bytes) -> None:
 
 
 def test_odd_but_lawful_bytes_pass() -> None:
-    head = serialize(b"M-SEARCH", b"/", [(b"x!#$%&'*+-.^_`|~9", b"\t\xff:; \x01")])
-    assert head == b"M-SEARCH / HTTP/1.1\r\nx!#$%&'*+-.^_`|~9: \t\xff:; \x01\r\n\r\n"
+    head = serialize(b"M-SEARCH", b"/", [(b"x!#$%&'*+-.^_`|~9", b"\t\xff:;")])
+    assert head == b"M-SEARCH / HTTP/1.1\r\nx!#$%&'*+-.^_`|~9: \t\xff:;\r\n\r\n"
 
 
 def test_response_headers_survive_in_order_and_number() -> None:

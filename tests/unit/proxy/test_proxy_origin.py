@@ -22,6 +22,10 @@ def test_http_origins(url: str, host: str, port: int, authority: bytes) -> None:
     assert Origin.parse(url).server_hostname is None
 
 
+def test_unix_sockets() -> None:
+    assert Origin.parse("unix:/run/app.sock") == Origin("localhost", 0, b"localhost", None, "/run/app.sock")
+
+
 def test_https_is_verified_against_the_host_name() -> None:
     origin = Origin.parse("https://app.internal")
     assert (origin.port, origin.server_hostname) == (443, "app.internal")
@@ -48,6 +52,9 @@ def test_a_path_is_refused_with_its_reason(url: str) -> None:
         "http://app:99999",
         "http://a pp",
         "http://äpp",
+        "unix:",
+        "unix:app.sock",
+        "unix://run/app.sock",
     ],
 )
 def test_what_is_no_origin_is_refused(url: str) -> None:

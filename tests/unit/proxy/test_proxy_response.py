@@ -161,7 +161,7 @@ def test_bad_responses_are_refused_and_never_complete(name: str, step: int | Non
 def test_heads_and_trailers_are_bounded(data: bytes, step: int | None) -> None:
     if step is not None:
         data = data[: LIMIT + 200]
-    with pytest.raises(BadResponse, match="more than 1000 bytes"):
+    with pytest.raises(BadResponse, match=r"more than 1000 bytes|too long|without an end"):
         feed_in_steps(ResponseParser("GET", LIMIT), data, step)
 
 

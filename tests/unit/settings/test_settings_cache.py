@@ -157,7 +157,7 @@ def test_an_authority_needs_tls(authority: Path) -> None:
 
 
 def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "hiredis", None)
+    monkeypatch.setitem(sys.modules, "redis", None)
     assert refused(url="redis://c") == ["cache.url: needs the extra `redis`: pip install 'portal-gateway[redis]'"]
 
 

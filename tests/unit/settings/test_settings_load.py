@@ -141,9 +141,7 @@ portals:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param(
-            "frobnicate: 1\n", "line 2: frobnicate: unknown key; known here: admin, cache, compress, ", id="key"
-        ),
+        pytest.param("frobnicate: 1\n", "line 2: frobnicate: unknown key; known here: admin, brand, cache, ", id="key"),
         pytest.param("7: x\n", "line 2: 7: unknown key; known here:", id="number-as-key"),
         pytest.param("on: x\n", "line 2: on: unknown key; known here:", id="boolean-as-key"),
         pytest.param("2024-01-01: x\n", "line 2: 2024-01-01: unknown key; known here:", id="date-as-key"),

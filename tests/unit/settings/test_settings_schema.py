@@ -125,6 +125,15 @@ def test_the_forget_secret_must_not_be_guessed() -> None:
         load_settings(config, environ={**ENVIRON, "F": "x" * 15})
 
 
+def test_the_app_may_listen_on_a_unix_socket() -> None:
+    assert loaded(upstream="unix:/run/app.sock").upstream == "unix:/run/app.sock"
+
+
+@pytest.mark.parametrize("value", ["unix:", "unix:app.sock", "unix://run/app.sock", "unix:/run/", "unix:/" + "a" * 107])
+def test_what_is_no_unix_socket(value: str) -> None:
+    assert "the absolute path of a socket" in refused(upstream=value)
+
+
 @pytest.mark.parametrize("key", ["connect_s", "head_s", "idle_s"])
 def test_timeouts_are_positive(key: str) -> None:
     assert getattr(loaded(upstream_timeouts={key: 0.5}).upstream_timeouts, key) == 0.5

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from redis_server import RedisServer
 from store_kit import PATIENCE_S, Ear, redis_store, why_unavailable
 
 from portal_gateway.observe.events import Events
-from portal_gateway.settings.cache import RedisAddress, parse_redis_url
-from portal_gateway.store.redis_connection import ConnectionLost, Refused, connect
+from portal_gateway.settings.cache import RedisAddress
+from portal_gateway.store.base import StoreUnavailable
+from portal_gateway.store.redis_connection import ConnectionLost, RedisConnection
 
 
 @asynccontextmanager
@@ -53,60 +57,158 @@ async def reason_of(call: Awaitable[object]) -> str:
     ("answer", "reason"),
     [
         pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbage", id="http"),
+        pytest.param(b"-MOVED to nowhere\r\n", "garbage", id="no-error-of-redis"),
         pytest.param(b"$5\r\nab\r\n", "timeout", id="too-short"),
-        pytest.param(b"+OK\r\nmore", None, id="too-long"),
-        pytest.param(b"+OK\r\n+OK\r\n", None, id="one-too-many"),
         pytest.param(b"$3\r\na", "timeout", id="incomplete"),
         pytest.param(None, "closed", id="closed"),
     ],
 )
-async def test_what_is_no_answer(answer: bytes | None, reason: str | None) -> None:
+async def test_what_is_no_answer(answer: bytes | None, reason: str) -> None:
     async with peer(answer) as address:
-        connection = await connect(address, None, timeout_s=PATIENCE_S)
-        if reason is None:  # the answer counts, what comes after it does not
-            assert await connection.call("GET", "a", timeout_s=PATIENCE_S) == b"OK"
-            await connection.closed
-        else:
-            assert await reason_of(connection.call("GET", "a", timeout_s=0.2)) == reason
-        assert not connection.usable
-        await reason_of(connection.call("GET", "a", timeout_s=PATIENCE_S))
-        await connection.aclose()
+        events = Events()
+        store = redis_store(str(address), events=events, timeout_s=0.2 if reason == "timeout" else PATIENCE_S)
+        await why_unavailable(store.get("a"))
+        assert events.counts == {("store_failed", "", reason): 1}
+        await store.aclose()
+
+
+@pytest.mark.parametrize("more", [b"more", b"$1\r\n2\r\n"])
+async def test_what_comes_unasked_is_nobodys_answer(more: bytes) -> None:
+    async with peer(b"$1\r\n1\r\n" + more) as address:
+        store = redis_store(str(address))
+        for _ in range(3):
+            assert await store.get("a") == b"1"
+        await store.aclose()
+
+
+@settings(deadline=None)
+@given(answer=st.binary(max_size=100) | st.binary(max_size=30).map(lambda line: b"-" + line + b"\r\n"))
+@example(b">1\r\n+message\r\n")
+@example(b">0\r\n")
+@example(b"-\xff\r\n")
+@example(b"*1\r\n-LOADING\r\n")
+def test_whatever_is_answered_is_a_value_or_unavailable(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(answer)
+        writer.close()
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            store = redis_store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            with contextlib.suppress(StoreUnavailable):
+                await store.get("a")
+            await store.aclose()
+
+    asyncio.run(scenario())
 
 
 async def test_answers_in_pieces() -> None:
-    async with peer() as address:
-        connection = await connect(address, None, timeout_s=PATIENCE_S)
-        calls = [asyncio.create_task(connection.call("GET", key, timeout_s=PATIENCE_S)) for key in "abc"]
-        await asyncio.sleep(0)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
         for byte in b"$5\r\nab\r\n!\r\n-OOM no\r\n$-1\r\n":
-            connection.data_received(bytes([byte]))
-        first, second, third = await asyncio.gather(*calls, return_exceptions=True)
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        store = redis_store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        first, second, third = await asyncio.gather(*(store.get(key) for key in "abc"), return_exceptions=True)
         assert (first, third) == (b"ab\r\n!", None)
-        assert isinstance(second, Refused)
-        assert second.code == "OOM"
-        await connection.aclose()
+        assert isinstance(second, StoreUnavailable)
+        assert str(second) == "it answered OOM"
+        await store.aclose()
 
 
 async def test_callers_that_give_up_do_not_hide_that_no_answer_comes() -> None:
     async with peer() as address:
-        connection = await connect(address, None, timeout_s=PATIENCE_S)
-        call = asyncio.create_task(connection.call("GET", "a", timeout_s=0.05))
+        events = Events()
+        store = redis_store(str(address), events=events, timeout_s=0.05)
+        call = asyncio.create_task(store.get("a"))
         await asyncio.sleep(0)
         call.cancel()
         async with asyncio.timeout(PATIENCE_S):
-            await connection.closed
-        assert await reason_of(connection.call("GET", "a", timeout_s=PATIENCE_S)) == "timeout"
+            while not events.counts:
+                await asyncio.sleep(0.01)
+        assert events.counts == {("store_failed", "", "timeout"): 1}
+        await store.aclose()
 
 
-async def test_nor_do_they_end_a_connection_on_which_answers_come() -> None:
-    async with peer(b"+OK\r\n") as address:
-        connection = await connect(address, None, timeout_s=PATIENCE_S)
-        call = asyncio.create_task(connection.call("GET", "a", timeout_s=0.2))
+async def test_nor_do_they_end_a_connection_on_which_answers_come(redis: RedisServer) -> None:
+    store = redis_store(redis.url)
+    await store.put("a", b"1", 60)
+    for _ in range(10):
+        call = asyncio.create_task(store.get("a"))
         await asyncio.sleep(0)
         call.cancel()
-        await asyncio.wait([connection.closed], timeout=0.4)
-        assert connection.usable
-        await connection.aclose()
+        assert await store.get("a") == b"1"
+    assert redis.command("INFO", "stats").count("total_connections_received:3") == 1  # start(), the store, redis-cli
+    await store.aclose()
+
+
+async def test_calls_share_one_connection_and_those_that_wait_are_sent_together() -> None:
+    arrived: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while commands := (await reader.read(65536)).count(b"GET"):
+            arrived.append(commands)
+            writer.write(b"$1\r\n1\r\n" * commands)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        store = redis_store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        first = asyncio.create_task(store.get("a"))
+        while not arrived:
+            await asyncio.sleep(0)
+        assert await asyncio.gather(*(store.get("a") for _ in range(500))) == [b"1"] * 500
+        assert await first == b"1"
+        assert arrived == [1, 500]
+        await store.aclose()
+
+
+async def test_those_that_wait_have_the_whole_time_out_once_they_are_sent() -> None:
+    """Also when a server takes more than half of it."""
+    timeout_s = 0.5
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while commands := (await reader.read(65536)).count(b"GET"):
+            await asyncio.sleep(0.6 * timeout_s)
+            writer.write(b"$1\r\n1\r\n" * commands)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        store = redis_store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=timeout_s)
+        first = asyncio.create_task(store.get("a"))
+        await asyncio.sleep(0.01)
+        assert await store.get("a") == b"1"
+        assert await first == b"1"
+        await store.aclose()
+
+
+async def test_those_that_wait_fail_with_those_that_were_sent() -> None:
+    async with peer() as address:
+        events = Events()
+        store = redis_store(str(address), events=events, timeout_s=0.1)
+        first = asyncio.create_task(why_unavailable(store.get("a")))
+        await asyncio.sleep(0.01)
+        assert await why_unavailable(store.get("a")) == "no answer in time"
+        assert first.done()
+        assert events.counts == {("store_failed", "", "timeout"): 1}
+        await store.aclose()
+
+
+async def test_a_connection_that_was_closed_while_nobody_used_it_is_no_trouble(redis: RedisServer) -> None:
+    events = Events()
+    store = redis_store(redis.url, events=events)
+    for _ in range(3):
+        await store.put("a", b"1", 60)
+        redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        for _ in range(3):  # until the loop has seen it
+            await asyncio.sleep(0)
+        assert await store.get("a") == b"1"
+    assert not events.counts
+    await store.aclose()
 
 
 async def test_an_error_shows_no_more_than_its_code() -> None:
@@ -118,43 +220,50 @@ async def test_an_error_shows_no_more_than_its_code() -> None:
         await store.aclose()
 
 
-async def test_a_server_that_loads_its_data_is_connected_to_anew() -> None:
+@pytest.mark.parametrize("code", ["LOADING", "MASTERDOWN", "READONLY"])
+async def test_a_server_that_takes_no_calls_now_is_connected_to_anew(code: str) -> None:
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        await reader.read(65536)
-        writer.write(b"-LOADING Redis is loading the dataset in memory\r\n" if connections == 1 else b"$1\r\n1\r\n")
+        calls = (await reader.read(65536)).count(b"GET")
+        writer.write((f"-{code} not now\r\n".encode() if connections == 1 else b"$1\r\n1\r\n") * calls)
         await reader.read()
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         events = Events()
         store = redis_store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", events=events)
-        assert await why_unavailable(store.get("a")) == "it answered LOADING"
+        reasons = await asyncio.gather(*(why_unavailable(store.get("a")) for _ in range(3)))
+        assert reasons == [f"it answered {code}"] * 3
         assert await store.get("a") == b"1"
-        assert events.counts == {("store_failed", "", "refused"): 1}
+        assert events.counts == {("store_failed", "", "refused"): 3}
         await store.aclose()
 
 
 @pytest.mark.parametrize(
-    ("address", "reason"),
+    "address",
     [
-        pytest.param(RedisAddress("127.0.0.1", 1), "connect", id="refused"),
-        pytest.param(RedisAddress(path="/nowhere/redis.sock"), "connect", id="no-socket"),
-        pytest.param(RedisAddress("a" * 70), "connect", id="no-host-name"),
-        pytest.param(RedisAddress("no-such-host.invalid"), "connect", id="unknown-host"),
+        pytest.param(RedisAddress("127.0.0.1", 1), id="refused"),
+        pytest.param(RedisAddress(path="/nowhere/redis.sock"), id="no-socket"),
+        pytest.param(RedisAddress("a" * 70), id="no-host-name"),
+        pytest.param(RedisAddress("no-such-host.invalid"), id="unknown-host"),
     ],
 )
-async def test_what_cannot_be_connected_to(address: RedisAddress, reason: str) -> None:
-    assert await reason_of(connect(address, None, timeout_s=PATIENCE_S)) == reason
+async def test_what_cannot_be_connected_to(address: RedisAddress) -> None:
+    with pytest.raises(ConnectionLost, match=r"^cannot connect: ") as caught:
+        await RedisConnection(address, None).open()
+    assert caught.value.reason == "connect"
 
 
 async def test_a_log_in_that_is_not_answered() -> None:
     async with peer() as address:
-        locked = RedisAddress(address.host, address.port, password="s3cret")
-        assert await reason_of(connect(locked, None, timeout_s=0.05)) == "timeout"
+        events = Events()
+        store = redis_store(str(address).replace("//", "//:s3cret@"), events=events, timeout_s=0.05)
+        assert await why_unavailable(store.get("a")) == "no answer in time"
+        assert events.counts == {("store_failed", "", "timeout"): 1}
+        await store.aclose()
 
 
 BOTH_LOOPS = pytest.mark.parametrize(
@@ -189,13 +298,17 @@ def test_an_answer_counts_even_if_the_loop_was_busy_until_after_the_time_out(
     healthy_redis: RedisServer, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     async def scenario() -> None:
-        connection = await connect(parse_redis_url(healthy_redis.url), None, timeout_s=PATIENCE_S)
+        events = Events()
+        store = redis_store(healthy_redis.url, events=events, timeout_s=0.2)
+        await store.put("a", b"1", 60)
         for _ in range(3):
-            calls = [asyncio.create_task(connection.call("PING", timeout_s=0.05)) for _ in range(10)]
-            await asyncio.sleep(0)
-            time.sleep(0.1)  # the answers come meanwhile
-            assert await asyncio.gather(*calls) == [b"PONG"] * 10
-        await connection.aclose()
+            calls = [asyncio.create_task(store.get("a")) for _ in range(10)]
+            for _ in range(3):  # until they are sent
+                await asyncio.sleep(0)
+            time.sleep(0.3)  # the answers come meanwhile
+            assert await asyncio.gather(*calls) == [b"1"] * 10
+        assert not events.counts
+        await store.aclose()
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(scenario())

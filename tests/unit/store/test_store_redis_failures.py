@@ -286,8 +286,7 @@ async def test_closing_while_connecting(redis: RedisServer) -> None:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The listener asks the server often whether it is there."""
-    monkeypatch.setattr(redis_listener, "PING_EVERY_S", 0.02)
-    monkeypatch.setattr(redis_listener, "PING_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(redis_listener, "SILENCE_S", 0.1)
 
 
 @pytest.mark.usefixtures("often")

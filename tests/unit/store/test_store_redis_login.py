@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import re
@@ -185,3 +186,17 @@ async def test_tls_where_there_is_none_and_the_other_way_round(
     await why_unavailable(plain.get("a"))
     await tls.aclose()
     await plain.aclose()
+
+
+async def test_a_server_that_hangs_behind_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = certificate(tmp_path)
+    with running_redis(tmp_path, *tls_options(files), tls=True) as server:
+        store = redis_store(f"rediss://127.0.0.1:{server.port}", ca_file=files[0], timeout_s=0.5)
+        store.listen(lambda message: None, lambda: None)
+        await store.put("a", b"1", 60)
+        server.pause()
+        for _ in range(3):  # the first over a connection that is open, the others connect
+            assert await why_unavailable(store.get("a")) == "no answer in time"
+        async with asyncio.timeout(5):
+            await store.aclose()
+    assert len(caplog.messages) == 1

@@ -116,6 +116,20 @@ async def test_a_store_that_is_away_is_waited_for_once(shaky: Shaky, store: Retr
         assert shaky.calls == ["spend"]
 
 
+async def test_a_long_time_out_leaves_room_for_a_second_and_a_third_try(
+    shaky: Shaky, store: RetryingStore, clock: Clock
+) -> None:
+    outcomes = iter([True, True, False])
+
+    def fails() -> bool:
+        clock.now += PATIENCE_S
+        return next(outcomes)
+
+    shaky.fails = fails
+    await store.get("k")
+    assert len(shaky.calls) == 3
+
+
 async def test_a_store_that_came_back_is_waited_for_again(shaky: Shaky, store: RetryingStore) -> None:
     shaky.fails = lambda: True
     with pytest.raises(StoreUnavailable):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portal_gateway.wire.urls import is_private_channel, local_path, origin_of, path_segment
+from portal_gateway.wire.urls import is_private_channel, local_path, origin_of, path_segment, plain_path
 
 URL_PIECES = st.text(alphabet=string.ascii_letters + string.digits + "/\\:@?#[]%.-_ \t\n;,'\"é", max_size=40)
 
@@ -167,3 +167,25 @@ def test_a_local_path_never_leaves_the_site(target: str) -> None:
         seen = re.sub(r"[\t\n\r]", "", target.strip("".join(map(chr, range(0x21))))).replace("\\", "/")
         assert seen.startswith("/")
         assert not seen.startswith("//")
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [
+        ("", True),
+        ("/a/b//c", True),
+        ("/a.b/..c/%C3%A9", True),
+        ("/a/./b", False),
+        ("/a/..", False),
+        ("/a/%2E%2e/b", False),
+        ("/a%2Fb", False),
+        ("/a%5cb", False),
+        ("/a%252e", False),
+        ("/a%00", False),
+        ("/a%0d%0a", False),
+        ("/a\\b", False),
+        ("/a b", False),
+    ],
+)
+def test_plain_path(path: str, plain: bool) -> None:
+    assert plain_path(path) == (path if plain else None)

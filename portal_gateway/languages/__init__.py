@@ -1,0 +1,1 @@
+"""What people read, in their language: one file of texts per language, and the choice among them."""

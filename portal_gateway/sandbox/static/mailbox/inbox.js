@@ -1,0 +1,2 @@
+// New mails turn up by themselves.
+setTimeout(() => location.reload(), 2000);
