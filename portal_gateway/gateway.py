@@ -19,6 +19,7 @@ from portal_gateway.injection.decide import PageDecider
 from portal_gateway.injection.rules import RuleSet
 from portal_gateway.injection.snippets import Snippets
 from portal_gateway.joining.composition import build_joining
+from portal_gateway.languages.catalogue import FALLBACK
 from portal_gateway.mail.base import Mailer
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.assets import Assets
@@ -72,7 +73,8 @@ class Gateway:
             self.trusted,
             self.joining,
         )
-        self.rules = RuleSet(settings.portals, {name: p.frame_origin for name, p in self._providers.items()})
+        origins = {name: provider.frame_origin for name, provider in self._providers.items()}
+        self.rules = RuleSet(settings.portals, origins, settings.language or FALLBACK)
         self.tags = LoaderTags(self.rules.version(settings.mount_path, assets.widget_version))
         policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
         snippets = Snippets(settings.mount_path, settings.mount_path + assets.widget_path, policies)

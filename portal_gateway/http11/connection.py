@@ -154,7 +154,8 @@ class Connection(asyncio.Protocol):
         self._server_state.total_requests += 1
         if cycle.keeps_alive and cycle.has_whole_body and not self.is_stopping:
             self._cycle = None
-            self._resume_reading()
+            if self._reading_paused:
+                self._resume_reading()
             self._read_deadline = self.loop.time() + self.limits.keep_alive_s
             if self._unread:
                 self._advance()

@@ -29,46 +29,31 @@ _CONTINUE = STATUS_LINES[100] + b"\r\n\r\n"
 class Cycle:
     """The connection feeds the request's body in; `Connection.cycle_over` is called once the response is sent."""
 
-    __slots__ = (
-        "_body",
-        "_body_bytes",
-        "_body_ended",
-        "_changed",
-        "_connection",
-        "_expects_continue",
-        "_left",
-        "_pending",
-        "_reader",
-        "_request",
-        "_response",
-        "_sends_trailers",
-        "disconnected",
-        "has_whole_body",
-        "over",
-        "scope",
-        "task",
-    )
+    # Most requests have no body, and of most nobody waits for the end.
+    _reader: LengthBody | ChunkedBody | None = None
+    _body_bytes = 0
+    # Whether the app has been given the last of the body.
+    _body_ended = False
+    _changed: asyncio.Event | None = None
+    _response: ResponseHead | None = None
+    # The head, which leaves with the first bytes of the body or, without any, when the event loop has turned.
+    _pending = b""
+    _left = 0
+    _sends_trailers = False
+    has_whole_body = True
+    disconnected = False
+    over = False
+    task: asyncio.Task[None] | None = None
 
     def __init__(self, connection: Connection, request: RequestHead, scope: Scope) -> None:
         self._connection = connection
         self._request = request
-        self.scope = scope
-        self._reader = None if request.framing is Framing.NONE else _body_reader(connection, request)
         self._body: list[bytes] = []
-        self._body_bytes = 0
-        # Whether the app has been given the last of the body.
-        self._body_ended = False
         self._expects_continue = request.expects_continue
-        self._changed: asyncio.Event | None = None
-        self._response: ResponseHead | None = None
-        # The head, which leaves with the first bytes of the body or, without any, when the event loop has turned.
-        self._pending = b""
-        self._left = 0
-        self._sends_trailers = False
-        self.has_whole_body = self._reader is None
-        self.disconnected = False
-        self.over = False
-        self.task: asyncio.Task[None] | None = None
+        self.scope = scope
+        if request.framing is not Framing.NONE:
+            self._reader = _body_reader(connection, request)
+            self.has_whole_body = self._reader.complete
 
     # What the connection asks.
 
@@ -242,7 +227,7 @@ class Cycle:
             self._changed.set()
 
 
-def _body_reader(connection: Connection, request: RequestHead) -> LengthBody | ChunkedBody | None:
+def _body_reader(connection: Connection, request: RequestHead) -> LengthBody | ChunkedBody:
     if request.framing is Framing.CHUNKED:
         return ChunkedBody(connection.limits.head_bytes, connection.limits.fields)
-    return LengthBody(request.length) if request.length else None
+    return LengthBody(request.length)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
 from portal_gateway.html.selectors import parse_selector
 from portal_gateway.html.skipping import prepare
+from portal_gateway.languages.catalogue import FALLBACK, Language, LanguageTag, language
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings.portals import InjectRule, PortalSettings
 
@@ -26,7 +27,8 @@ MAX_PATH = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: a key that costs nothing to hash
 class Placement:
-    """One inject rule of one portal. `frame_origin` is where its iframe leads, None for a link."""
+    """One inject rule of one portal. `frame_origin` is where its iframe leads, None for a link; `open_text` is that of
+    the link beside an iframe."""
 
     portal: str
     rule: InjectRule
@@ -35,6 +37,7 @@ class Placement:
     extend_csp: bool
     budget_s: float
     frame_attributes: Mapping[str, str]
+    open_text: str
 
     @property
     def purpose(self) -> Purpose:
@@ -53,12 +56,19 @@ class PagePlacements:
 class RuleSet:
     """Finds the placements for a path. The sets of rules that apply together are few and compiled once each."""
 
-    def __init__(self, portals: Mapping[str, PortalSettings], frame_origins: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        portals: Mapping[str, PortalSettings],
+        frame_origins: Mapping[str, str],
+        tag: LanguageTag = FALLBACK,
+    ) -> None:
+        """`tag` is the language of what is said beside the portals' labels."""
+        texts = language(tag)
         self._rules: list[tuple[re.Pattern[str], Placement]] = []
         for name, portal in portals.items():
             for rule in portal.inject:
                 pattern = re.compile("|".join(path_pattern(glob) for glob in rule.paths))
-                self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name])))
+                self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name], texts)))
         if self._rules:
             prepare()
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
@@ -112,14 +122,16 @@ def _target(rule: InjectRule) -> Target:
     return Target(parse_selector(rule.at), rule.position, every=rule.all, breaks_paragraph=starts_block)
 
 
-def _placement(name: str, portal: PortalSettings, rule: InjectRule, frame_origin: str) -> Placement:
+def _placement(name: str, portal: PortalSettings, rule: InjectRule, frame_origin: str, texts: Language) -> Placement:
+    label = rule.label or portal.label
     is_frame = rule.as_ == "iframe" and rule.template is None
     return Placement(
         portal=name,
         rule=rule,
-        label=rule.label or portal.label,
+        label=label,
         frame_origin=frame_origin if is_frame else None,
         extend_csp=portal.csp == "extend",
         budget_s=portal.access.budget_ms / 1000,
-        frame_attributes=portal.frame.attributes(rule.label or portal.label, frame_origin, portal.referrer_policy),
+        frame_attributes=portal.frame.attributes(label, frame_origin, portal.referrer_policy),
+        open_text=texts("portal.new_tab_named", label=label),
     )

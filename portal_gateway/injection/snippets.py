@@ -84,7 +84,7 @@ def decided_snippet(placement: Placement, urls: PortalUrls, referrer_policy: str
     open_link = {**_link_attributes(placement, urls.launch, referrer_policy), "class": "portal-frame-open"}
     return _ascii(
         f"<iframe{_attributes({**frame, **rule.attributes})}></iframe>"
-        f"<a{_attributes(open_link)}>{escape(placement.label)}: open in a new tab</a>"
+        f"<a{_attributes(open_link)}>{escape(placement.open_text)}</a>"
     )
 
 

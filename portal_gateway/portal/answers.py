@@ -38,7 +38,7 @@ class Answers:
     def __init__(self, settings: Settings, assets: Assets, events: Events) -> None:
         self._mount_path = settings.mount_path
         self._brand = settings.brand
-        self._language = None if settings.language == "auto" else settings.language
+        self._language = settings.language
         self._assets = assets
         self._events = events
         self._own = page_environment(None, _OWN)

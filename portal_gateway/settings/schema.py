@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
@@ -103,9 +103,8 @@ class Settings(_Model):
         None, description="where an anonymous visitor of a portal route is sent; `{next}` is the way back"
     )
     brand: BrandSettings = Field(BrandSettings(), description="how the gateway's own pages look")
-    language: LanguageTag | Literal["auto"] = Field(
-        "auto",
-        description="of the gateway's own pages and mails; `auto`: the one that the browser asks for, else English",
+    language: LanguageTag | None = Field(
+        None, description="of the gateway's own pages and mails; by default what the browser asks for, else English"
     )
     templates: TemplatesDirectory | None = Field(
         None,

@@ -8,6 +8,7 @@ from gateway_kit import ENVIRON, VENDOR, rocketlane
 from portal_gateway import load_settings
 from portal_gateway.injection.rules import Placement, RuleSet
 from portal_gateway.injection.snippets import MAX_RENDERED, PortalUrls, Snippets, decided_snippet, loader_snippet
+from portal_gateway.languages.catalogue import LanguageTag
 
 URLS = PortalUrls("/portal/onboarding/launch", "/portal/onboarding/embed")
 
@@ -39,6 +40,15 @@ def test_an_iframe_has_a_title_and_a_visible_link_beside_it() -> None:
     assert f'allow="storage-access {VENDOR}; fullscreen {VENDOR}; ' in frame
     assert 'sandbox="allow-scripts allow-same-origin ' in frame
     assert 'class="portal-frame-open" href="/portal/onboarding/launch"' in link
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"), [("en", "Onboarding: open in a new tab"), ("ja", "Onboarding&#65306;&#26032;&#12375;&#12356;")]
+)
+def test_the_link_beside_an_iframe_is_in_the_configured_language(tag: LanguageTag, text: str) -> None:
+    portals = {"onboarding": rocketlane({"at": "nav", "as": "iframe"}, label="Onboarding")}
+    rules = RuleSet(load_settings({"portals": portals}, environ=ENVIRON).portals, {"onboarding": VENDOR}, tag)
+    assert text in decided_snippet(rules.placements[0], URLS, "strict-origin").decode()
 
 
 @pytest.mark.parametrize(
