@@ -128,7 +128,11 @@ class CacheSettings(BaseModel):
         "relative to the configuration file",
     )
     timeout_ms: int = Field(
-        50, gt=0, le=10_000, description="how long one call may take, connecting included; then it counts as a miss"
+        200,
+        gt=0,
+        le=10_000,
+        description="how long an answer may take, connecting included; then it counts as a miss. Pages wait for their "
+        "`budget_ms` at most in any case",
     )
     prefix: str = Field(
         "portal-gateway:",

@@ -16,6 +16,11 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     root = logging.getLogger()
     level = root.level
 
+    # What uvicorn does to its loggers unless it is told not to, as other tests let it.
+    for name in ("uvicorn", "uvicorn.error"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+
     def configure() -> None:
         monkeypatch.setattr(root, "handlers", [])  # those of pytest come when the test begins
         configure_logging()

@@ -36,7 +36,7 @@ def test_there_is_none_by_default() -> None:
 
 def test_defaults() -> None:
     cache = load(url="redis://127.0.0.1")
-    assert (cache.ca_file, cache.timeout_ms, cache.prefix) == (None, 50, "portal-gateway:")
+    assert (cache.ca_file, cache.timeout_ms, cache.prefix) == (None, 200, "portal-gateway:")
 
 
 @pytest.mark.parametrize(
