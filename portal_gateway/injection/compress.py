@@ -13,11 +13,18 @@ from portal_gateway.html.codings import Encoder, encoder, preferred_coding
 from portal_gateway.injection.plan import BODY_FACTS
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Message, RawHeaders, Send
+from portal_gateway.wire.memo import Memo
 
 # Smaller bodies fit into one packet either way.
 _MIN_BYTES = 1024
 _COMPRESSIBLE = re.compile(
     rb"text/(?!event-stream)[a-z0-9.+-]+|application/(?:[a-z0-9.-]+\+)?(?:json|xml)|application/javascript|image/svg\+xml"
+)
+
+# By what clients and apps say, which is the same again and again.
+_PREFERRED = Memo(lambda accepted: preferred_coding(h.elements(accepted)), max_key=128)
+_IS_COMPRESSIBLE_TYPE = Memo(
+    lambda content_type: _COMPRESSIBLE.fullmatch(content_type.partition(b";")[0].strip().lower()) is not None
 )
 
 
@@ -28,7 +35,7 @@ class CompressedSend:
         """`request_headers` are the client's own."""
         self._send = send
         self._method = method
-        self._coding = preferred_coding(h.tokens(request_headers, b"accept-encoding"))
+        self._coding = _PREFERRED[b",".join(h.values(request_headers, b"accept-encoding"))]
         self._start: Message | None = None
         self._encoder: Encoder | None = None
 
@@ -108,14 +115,20 @@ def _encoded_head(headers: RawHeaders, coding: bytes) -> RawHeaders:
 
 
 def _is_compressible(status: int, headers: RawHeaders) -> bool:
-    if status < 200 or status in (204, 206) or h.first(headers, b"content-range") is not None:
+    if status < 200 or status in (204, 206):
         return False
-    if any(token != b"identity" for token in h.tokens(headers, b"content-encoding")):
-        return False
-    if b"no-transform" in h.tokens(headers, b"cache-control"):
-        return False
-    media_type = (h.first(headers, b"content-type") or b"").partition(b";")[0].strip().lower()
-    return _COMPRESSIBLE.fullmatch(media_type) is not None
+    media_type = None
+    for key, value in headers:
+        name = key.lower()
+        if name == b"content-type":
+            media_type = media_type or value
+        elif (
+            name == b"content-range"
+            or (name == b"content-encoding" and any(token != b"identity" for token in h.elements(value)))
+            or (name == b"cache-control" and b"no-transform" in h.elements(value))
+        ):
+            return False
+    return media_type is not None and _IS_COMPRESSIBLE_TYPE[media_type]
 
 
 def _length(headers: RawHeaders) -> int | None:

@@ -52,14 +52,16 @@ def elements(value: bytes) -> list[bytes]:
 def with_vary(headers: HeaderPairs, *names: bytes) -> RawHeaders:
     """A copy whose Vary names each of `names`; `Vary: *` already says more and is left alone."""
     pairs = list(headers)
-    present = set(tokens(pairs, b"vary"))
+    lines = values(pairs, b"vary")
+    if not lines:
+        return [*pairs, (b"vary", b", ".join(names))]
+    present = {element for line in lines for element in elements(line)}
     if b"*" in present:
         return pairs
     missing = [name for name in names if name.lower() not in present]
     if not missing:
         return pairs
-    lines = [value for value in values(pairs, b"vary") if value.strip()]
-    return replaced(pairs, b"vary", b", ".join([*lines, *missing]))
+    return replaced(pairs, b"vary", b", ".join([*filter(bytes.strip, lines), *missing]))
 
 
 def cookie(headers: HeaderPairs, name: str) -> str | None:
