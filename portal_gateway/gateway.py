@@ -17,6 +17,7 @@ from portal_gateway.identity.chain import build_chains
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.decide import PageDecider
 from portal_gateway.injection.rules import RuleSet
+from portal_gateway.injection.snippet_headers import SnippetHeaders
 from portal_gateway.injection.snippets import Snippets
 from portal_gateway.joining.composition import build_joining
 from portal_gateway.languages.catalogue import FALLBACK
@@ -63,6 +64,16 @@ class Gateway:
         assets = Assets(settings.brand)
         directory = self.directory = Directory(self._portals(), self._access, self.events)
         self.joining = build_joining(settings, self._admissions(), self._store, self.events, self._mailer)
+        origins = {name: provider.frame_origin for name, provider in self._providers.items()}
+        self.rules = RuleSet(settings.portals, origins, settings.language or FALLBACK)
+        self.tags = LoaderTags(self.rules.version(settings.mount_path, assets.widget_version))
+        policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
+        snippets = Snippets(settings.mount_path, settings.mount_path + assets.widget_path, policies)
+        self.decider = PageDecider(self._identity.pages, directory, snippets, self.events)
+        early_decider = PageDecider(self._identity.routes, directory, snippets, self.events)
+        snippet_headers = SnippetHeaders(
+            self.rules, early_decider, self.trusted, self.events, server_timing=settings.server_timing
+        )
         self.routes = PortalRoutes(
             settings,
             directory,
@@ -71,14 +82,9 @@ class Gateway:
             self._store,
             self.events,
             self.trusted,
+            snippet_headers,
             self.joining,
         )
-        origins = {name: provider.frame_origin for name, provider in self._providers.items()}
-        self.rules = RuleSet(settings.portals, origins, settings.language or FALLBACK)
-        self.tags = LoaderTags(self.rules.version(settings.mount_path, assets.widget_version))
-        policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
-        snippets = Snippets(settings.mount_path, settings.mount_path + assets.widget_path, policies)
-        self.decider = PageDecider(self._identity.pages, directory, snippets, self.events)
 
     def watched(self, app: ASGIApp) -> ASGIApp:
         """`app`, or what notices on its way who signs out of it."""

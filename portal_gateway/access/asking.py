@@ -9,7 +9,7 @@ from portal_gateway.errors import IncompleteIdentity, VendorBusy, VendorError
 from portal_gateway.models import Access, EndUser
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.base import Provider
-from portal_gateway.providers.urgency import Urgency, urgency
+from portal_gateway.providers.urgency import Hurry, Urgency, hurry
 
 INCOMPLETE = Access.unknown(IncompleteIdentity.code)
 BROKEN = Access.unknown("internal_error")
@@ -26,10 +26,12 @@ class Source:
 class Question:
     """Whether a user has access to a portal, asked for somebody who is in a hurry, or not.
 
-    After `ask`, `hold_s` is how long the vendor wants us to wait with the next one, if it said so.
+    Whoever joins later makes `hurry` grow. After `ask`, `hold_s` is how long the vendor wants us to wait with the next
+    one, if it said so.
     """
 
     def __init__(self, portal: str, user: EndUser, source: Source, events: Events, asked_for: Urgency) -> None:
+        self.hurry = Hurry(asked_for)
         self.asked_for = asked_for
         self.hold_s: float | None = None
         self._portal = portal
@@ -39,7 +41,7 @@ class Question:
 
     async def ask(self) -> Access:
         """The vendor's answer. Trouble is UNKNOWN, with its reason; nothing is raised."""
-        urgency.set(self.asked_for)
+        hurry.set(self.hurry)
         access = await self._ask()
         self._events.decided(self._portal, access)
         return access

@@ -106,9 +106,9 @@ class Directory:
     def forget(self, portal: Portal, user_id: str) -> int:
         return self._access.forget(portal.name, user_id)
 
-    def forget_portal(self, portal: Portal) -> int:
-        """Drop all decisions of a portal, in every replica; the number dropped in this process."""
-        return self._access.forget_portal(portal.name)
+    def forget_portal(self, portal: Portal) -> None:
+        """Let nobody enter by a portal's decisions unasked, in every replica; a yes shows while it is asked about."""
+        self._access.forget_portal(portal.name)
 
     async def report(self, portal: Portal, user: EndUser) -> Report:
         """What is held about the user; the vendor is not asked. Raises IncompleteIdentity."""

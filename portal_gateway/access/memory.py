@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 from portal_gateway.access.freshness import Entry, doubted
 from portal_gateway.access.keys import DecisionKey
@@ -32,7 +32,7 @@ class MemoryLevel:
         self._max_users = max_users
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._by_mark: dict[str, tuple[str, str]] = {}
-        self._era = 0
+        self._eras: defaultdict[str, int] = defaultdict(int)  # by portal
 
     def recall(self, portal: str, user: EndUser) -> Entry | None:
         """The entry that was put last, if it was for a user who is the same in everything.
@@ -42,7 +42,7 @@ class MemoryLevel:
         """
         whose = (portal, user.id)
         known = self._known.get(whose)
-        if known is None or user.attributes or known.era != self._era:
+        if known is None or user.attributes or known.era != self._eras[portal]:
             return None
         if known.user is not user:
             if known.user != user:
@@ -59,7 +59,7 @@ class MemoryLevel:
         whose = (key.portal, key.user_id)
         known = self._find(whose)
         if known is None:
-            known = self._known[whose] = _Known(key.mark, self._era)
+            known = self._known[whose] = _Known(key.mark, self._eras[key.portal])
             if key.mark:
                 self._by_mark[key.mark] = whose
         known.entries.pop(key.subject, None)
@@ -70,9 +70,13 @@ class MemoryLevel:
         if len(self._known) > self._max_users:
             self._drop(next(iter(self._known)))
 
-    def doubt(self) -> None:
-        """Put all that is held in doubt. Done when it is next looked at, since there may be a hundred thousand."""
-        self._era += 1
+    def doubt(self, portal: str | None = None) -> None:
+        """Put all that is held in doubt, of one portal or of all.
+
+        Done when it is next looked at, since there may be a hundred thousand.
+        """
+        for name in self._eras if portal is None else [portal]:
+            self._eras[name] += 1
 
     def forget(self, portal: str, user_id: str) -> int:
         """Drop every decision of one user of one portal; the number dropped."""
@@ -83,10 +87,6 @@ class MemoryLevel:
         whose = self._by_mark.get(mark)
         return self._drop(whose) if whose is not None else 0
 
-    def forget_portal(self, portal: str) -> int:
-        """Drop every decision of one portal; the number dropped."""
-        return sum([self._drop(whose) for whose in list(self._known) if whose[0] == portal])
-
     def __len__(self) -> int:
         return len(self._known)
 
@@ -95,8 +95,9 @@ class MemoryLevel:
         if known is None:
             return None
         self._known.move_to_end(whose)
-        if known.era != self._era:
-            known.era = self._era
+        era = self._eras[whose[0]]
+        if known.era != era:
+            known.era = era
             known.entries = {subject: doubted(entry) for subject, entry in known.entries.items()}
             known.user = known.last = None
         return known

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import Any, TypeAlias
 
 from portal_gateway.access.asking import BROKEN, INCOMPLETE, Question, Source
 from portal_gateway.access.freshness import Entry, Phase, entry_for, phase, unanswered_entry
@@ -47,11 +48,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What was said just now, what is kept of it (perhaps an old yes, which signs nothing), and who was in a hurry."""
+    """What was said just now, what is kept of it (perhaps an old yes, which signs nothing), and for whom first."""
 
     access: Access
     entry: Entry
     asked_for: Urgency
+
+
+_Flight: TypeAlias = Coroutine[Any, Any, _Outcome]
 
 
 class AccessService:
@@ -75,6 +79,7 @@ class AccessService:
         self._clock = clock
         self._dice = dice
         self._flights: SingleFlight[DecisionKey, _Outcome] = SingleFlight(GRACE_S)
+        self._questions: dict[DecisionKey, Question] = {}  # of the flights
         if replicas is not None:
             replicas.listen(self._heard, self._doubt)
 
@@ -127,10 +132,10 @@ class AccessService:
         self._sources[portal].provider.forget()
         return self._forget_here(portal, user_id)
 
-    def forget_portal(self, portal: str) -> int:
-        """Drop all decisions of a portal, in every replica; the number dropped in this process."""
+    def forget_portal(self, portal: str) -> None:
+        """Let nobody enter by a portal's decisions unasked, in every replica; a yes shows while it is asked about."""
         self._tell("forget_portal", portal)
-        return self._forget_portal_here(portal)
+        self._forget_portal_here(portal)
 
     async def report(self, portal: str, user: EndUser) -> Report:
         """What each level holds about the user; the vendor is not asked. Raises IncompleteIdentity."""
@@ -169,24 +174,36 @@ class AccessService:
         if current in (Phase.DUE, Phase.STALE) and len(self._flights) < BUSY_FLIGHTS:
             # Another replica may have asked since.
             max_age_s = now - entry.made_at - 1.0 if current is Phase.DUE else inf
-            self._flights.start(key, partial(self._ask, key, user, Urgency.REFRESH, max_age_s))
+            self._flights.start(key, partial(self._depart, key, user, Urgency.REFRESH, max_age_s))
         return current is not Phase.EXPIRED
 
     async def _answered(self, key: DecisionKey, user: EndUser, asked_for: Urgency) -> _Outcome:
-        ask = partial(self._ask, key, user, asked_for)
-        outcome = await self._flights.run(key, ask)
+        outcome = await self._joined(key, user, asked_for)
         if outcome.access.reason == VendorBusy.code and asked_for < outcome.asked_for:
-            outcome = await self._flights.run(key, ask)  # there may be room for one who is in more of a hurry
+            outcome = await self._joined(key, user, asked_for)  # there may be room for one who is in more of a hurry
         return outcome
 
-    async def _ask(self, key: DecisionKey, user: EndUser, asked_for: Urgency, max_age_s: float = inf) -> _Outcome:
+    async def _joined(self, key: DecisionKey, user: EndUser, asked_for: Urgency) -> _Outcome:
+        if key in self._questions:
+            self._questions[key].hurry.grow(asked_for)
+        return await self._flights.run(key, partial(self._depart, key, user, asked_for))
+
+    def _depart(self, key: DecisionKey, user: EndUser, asked_for: Urgency, max_age_s: float = inf) -> _Flight:
+        """A flight, with a question that those who join can hurry from now on."""
+        question = Question(key.portal, user, self._sources[key.portal], self._events, asked_for)
+        self._questions[key] = question
+        return self._ask(key, user, question, max_age_s)
+
+    async def _ask(self, key: DecisionKey, user: EndUser, question: Question, max_age_s: float) -> _Outcome:
         """The flight: an answer of the other replicas or the vendor, and what is kept of it."""
-        source = self._sources[key.portal]
-        question = Question(key.portal, user, source, self._events, asked_for)
-        if self._replicas is not None:
-            answer = await self._replicas.ask_once(key, max_age_s, question)
-        else:
-            answer = Answer(await question.ask())
+        try:
+            if self._replicas is not None:
+                answer = await self._replicas.ask_once(key, max_age_s, question)
+            else:
+                answer = Answer(await question.ask())
+        finally:
+            if self._questions.get(key) is question:
+                del self._questions[key]
         now = self._clock()
         # Asked before something was dropped, it may be the very answer to be dropped.
         is_kept = self._flights.is_current(key) and not answer.forgotten
@@ -194,10 +211,11 @@ class AccessService:
             old = self._old(key, answer, now) if is_kept else None
             entry = unanswered_entry(answer.access, old, now, question.hold_s)
         else:
-            entry = entry_for(answer.access, source.lifetimes, now - answer.age_s, dice=self._dice())
+            lifetimes = self._sources[key.portal].lifetimes
+            entry = entry_for(answer.access, lifetimes, now - answer.age_s, dice=self._dice())
         if is_kept:
             self._memory.put(key, user, entry)
-        return _Outcome(answer.access, entry, asked_for)
+        return _Outcome(answer.access, entry, question.asked_for)
 
     def _old(self, key: DecisionKey, answer: Answer, now: float) -> Entry | None:
         """What may stand in for an answer: what this process holds, or else the other replicas."""
@@ -214,10 +232,10 @@ class AccessService:
         self._flights.part_from(lambda key: (key.portal, key.user_id) == (portal, user_id))
         return self._memory.forget(portal, user_id)
 
-    def _forget_portal_here(self, portal: str) -> int:
+    def _forget_portal_here(self, portal: str) -> None:
         self._sources[portal].provider.forget()
         self._flights.part_from(lambda key: key.portal == portal)
-        return self._memory.forget_portal(portal)
+        self._memory.doubt(portal)
 
     def _heard(self, kind: Kind, portal: str, mark: str) -> None:
         """Another replica has dropped something."""

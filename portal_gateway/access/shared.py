@@ -9,7 +9,6 @@ Rules of this file
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +24,7 @@ from portal_gateway.access.leases import LEASE_S, Lease
 from portal_gateway.access.values import Found
 from portal_gateway.models import Access, Verdict
 from portal_gateway.observe.events import Events
-from portal_gateway.providers.urgency import Urgency
+from portal_gateway.providers.urgency import Hurry, Urgency
 from portal_gateway.store.base import Store, StoreUnavailable
 
 # How long others wait for the one who asks, then they ask alone. A launch is somebody looking at an empty tab; a page
@@ -94,7 +93,7 @@ class SharedLevel:
         """An answer no older than `max_age_s` and its TTL: from the store, or from the vendor."""
         async with Lease(self.store, _lease_name(key.mark)) as lease:
             try:
-                turn = await self._turn(key, max_age_s, question.asked_for, lease)
+                turn = await self._turn(key, max_age_s, question.hurry, lease)
             except StoreUnavailable:
                 turn = _Turn("unavailable")
             self._events.shared_level(key.portal, turn.outcome)
@@ -108,9 +107,9 @@ class SharedLevel:
         """Drop what is held about a user, and the lease of who is asking. Raises StoreUnavailable."""
         await self.store.drop(_decision_name(mark), _lease_name(mark))
 
-    async def _turn(self, key: DecisionKey, max_age_s: float, asked_for: Urgency, lease: Lease) -> _Turn:
+    async def _turn(self, key: DecisionKey, max_age_s: float, hurry: Hurry, lease: Lease) -> _Turn:
         """Wait until the answer is there, or it is our turn to ask, or it has taken too long."""
-        give_up_at = time.monotonic() + self._wait_s[asked_for]
+        begun_at = time.monotonic()
         pause_s = FIRST_PAUSE_S
         while True:
             generation = await self._generation(key.portal)
@@ -121,10 +120,11 @@ class SharedLevel:
                 return _Turn("miss", found, generation)
             if await lease.take():
                 continue  # whoever had it may have written since we read
-            if time.monotonic() >= give_up_at:
+            if time.monotonic() >= begun_at + self._wait_s[hurry.urgency]:
                 return _Turn("alone", found, generation)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all who wait at once)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S[asked_for])
+            pause_s = min(pause_s, LONGEST_PAUSE_S[hurry.urgency])
+            await hurry.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all who wait at once)
+            pause_s *= 2
 
     def _is_answer(self, key: DecisionKey, found: Found | None, max_age_s: float) -> bool:
         return found is not None and found.age_s < min(max_age_s, self._lifetimes[key.portal].of(found.access))

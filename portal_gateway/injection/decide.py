@@ -91,7 +91,8 @@ class PageDecider:
         try:
             portal = self._directory.find(slot.placement.portal)
             access = (await self._directory.decide(portal, user)).access
-            signed = await self._signed(portal, user, slot.placement) if access.granted else None
+            signs = plan.signs_inline and access.granted
+            signed = await self._signed(portal, user, slot.placement) if signs else None
         except Exception as error:
             self._events.failed(error, "decision", slot.placement.portal)
             return Outcome(b"", "internal_error")

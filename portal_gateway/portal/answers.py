@@ -27,6 +27,7 @@ _COMMON = {
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex, nofollow",
 }
+_OWN_SITE_ONLY = {"cross-origin-resource-policy": "same-origin"}
 DEFAULT_REFERRER_POLICY = "strict-origin"
 _NOWHERE = "'none'"
 _OWN = PackageLoader("portal_gateway.portal")
@@ -105,7 +106,11 @@ class Answers:
 
     @staticmethod
     def json(body: Mapping[str, Any]) -> Response:
-        return JSONResponse(body, 200, {**_COMMON, "cross-origin-resource-policy": "same-origin"})
+        return JSONResponse(body, 200, {**_COMMON, **_OWN_SITE_ONLY})
+
+    @staticmethod
+    def headers_only(headers: Mapping[str, str]) -> Response:
+        return Response(status_code=204, headers={**_COMMON, **_OWN_SITE_ONLY, **headers})
 
     @staticmethod
     def redirect(url: str, referrer_policy: str = DEFAULT_REFERRER_POLICY) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from urllib.parse import quote, urlencode
 
@@ -53,12 +53,15 @@ class PortalRoutes:
         store: Store,
         events: Events,
         trusted: TrustedPeers,
+        snippet_headers: Callable[[Scope], Awaitable[Mapping[str, str]]],
         joining: Joining | None = None,
     ) -> None:
+        """`snippet_headers` finds the snippets of the page that a proxy asks about, and never raises."""
         self._directory = directory
         self._identities = identities
         self._assets = assets
         self._events = events
+        self._snippet_headers = snippet_headers
         self._answers = Answers(settings, assets, events)
         self._refusals = Refusals(settings, self._answers, events)
         self._hooks = Hooks(settings, directory, store, events)
@@ -84,6 +87,8 @@ class PortalRoutes:
         self._hooks.close()
 
     async def _route(self, request: Request, path: str) -> Response:
+        if path == "/-/snippets":
+            return self._answers.headers_only(await self._snippet_headers(request.scope))
         if path == "/-/forget":
             return await self._hooks.forget(request)
         if path.startswith("/-/hooks/"):

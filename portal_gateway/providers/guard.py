@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import TypeVar
 
@@ -22,12 +22,14 @@ from portal_gateway.providers.alerts import Alerts
 from portal_gateway.providers.breaker import Breaker, Passage
 from portal_gateway.providers.limiter import MAX_WAIT_S, Limiter, loop_time
 from portal_gateway.providers.pause import Pause
-from portal_gateway.providers.urgency import Urgency, urgency
+from portal_gateway.providers.urgency import Hurry, Urgency, hurry
 from portal_gateway.store.base import Store
 from portal_gateway.store.memory import MemoryStore
 
 # Long enough for a proxy of the vendor to have chosen another machine.
 RETRY_PAUSE_S = (0.05, 0.25)
+# What a second try may wait for its turn.
+NO_WAIT_S = dict.fromkeys(Urgency, 0.0)
 # The window of a rate limit.
 BUSY_FOR_S = 60.0
 
@@ -67,7 +69,7 @@ class Guard:
         self._timeout_s = timeout_s
         self._breaker = Breaker()
         self._busy_until = 0.0
-        self._under_way: set[asyncio.Timeout] = set()  # of calls that a person does not wait for
+        self._under_way: dict[asyncio.Timeout, Hurry] = {}
         self._pause = Pause(portal, store, clock)
         everything = Limiter(portal, per_minute, self._pause, store)
         # The scarcer first, so that whoever gets no turn has used up none of the other.
@@ -77,7 +79,7 @@ class Guard:
     async def run(self, call: Callable[[], Awaitable[Result]], kind: Kind = Kind.READ) -> Result:
         """The result of `call`, which asks the vendor once and reads the answer. Raises VendorError and what it raises.
 
-        How long it may wait for its turn depends on `urgency`.
+        How long it may wait for its turn depends on `hurry`.
         """
         if self._breaker.refuses(loop_time()):
             raise BreakerOpen
@@ -93,7 +95,7 @@ class Guard:
             failure = error
         await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311
         try:
-            await self._turn(kind, 0.0)
+            await self._turn(kind, NO_WAIT_S)
         except VendorBusy:
             raise failure from None
         return await self._attempt(call, deadline)
@@ -105,27 +107,24 @@ class Guard:
 
     async def _first_turn(self, kind: Kind) -> None:
         try:
-            await self._turn(kind, MAX_WAIT_S[urgency.get()])
+            await self._turn(kind, MAX_WAIT_S)
         except VendorBusy:
             self._noticed_busy("our own rate limit leaves no room for all calls: some are not made")
             raise
         if loop_time() > self._busy_until:
             self._alerts.cleared("rate_limit")
 
-    async def _turn(self, kind: Kind, max_wait_s: float) -> None:
+    async def _turn(self, kind: Kind, max_wait_s: Mapping[Urgency, float]) -> None:
         for limiter in self._limiters[kind]:
-            await limiter.turn(urgency.get(), max_wait_s)
+            await limiter.turn(hurry.get(), max_wait_s)
 
     async def _attempt(self, call: Callable[[], Awaitable[Result]], deadline: float) -> Result:
         passage = self._breaker.enter(loop_time())
         if passage is None:
             raise BreakerOpen
         limit = asyncio.timeout_at(deadline)
-        if urgency.get() is not Urgency.LAUNCH:
-            self._under_way.add(limit)
         try:
-            async with limit:
-                result = await call()
+            result = await self._called(call, limit)
         except TimeoutError:
             if limit.when() != deadline:
                 raise BreakerOpen from None  # not this call's own failure
@@ -145,10 +144,16 @@ class Guard:
         except BaseException:
             self._breaker.abandoned(passage)
             raise
-        finally:
-            self._under_way.discard(limit)
         self._answered(passage)
         return result
+
+    async def _called(self, call: Callable[[], Awaitable[Result]], limit: asyncio.Timeout) -> Result:
+        self._under_way[limit] = hurry.get()
+        try:
+            async with limit:
+                return await call()
+        finally:
+            del self._under_way[limit]  # a limit that is over cannot be brought forward
 
     def _answered(self, passage: Passage) -> None:
         self._breaker.succeeded(passage, loop_time())
@@ -167,8 +172,8 @@ class Guard:
         """Let nobody wait for what the vendor is not asked now, or has not answered yet."""
         for limiter in self._limiters[Kind.LIST]:
             limiter.dismiss(BreakerOpen)
-        for limit in self._under_way:
-            if not limit.expired():
+        for limit, waiting in self._under_way.items():
+            if waiting.urgency is not Urgency.LAUNCH and not limit.expired():
                 limit.reschedule(loop_time())
 
     def _noticed_busy(self, message: str) -> None:

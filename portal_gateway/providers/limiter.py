@@ -6,6 +6,7 @@ Rules of this file
 - Part of the burst is kept for calls that are more urgent, so that they go at once while others queue, in this process
   or in another one that shares the store.
 - Whoever cannot have a turn in time is told so at once.
+- Whoever grows more urgent waits from then on like one who has just come and is.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import asyncio
 import itertools
 import random
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 
 from portal_gateway.errors import VendorBusy
 from portal_gateway.providers.pause import Pause
-from portal_gateway.providers.urgency import Urgency
+from portal_gateway.providers.urgency import Hurry, Urgency
 from portal_gateway.store.base import Store, StoreUnavailable
 from portal_gateway.store.memory import MemoryStore
 
@@ -70,20 +71,23 @@ class Limiter:
         self._overtaken = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
 
-    async def turn(self, urgency: Urgency, max_wait_s: float) -> None:
-        """Wait until the call may leave. Raises VendorBusy if that would take longer than `max_wait_s`."""
+    async def turn(self, hurry: Hurry, max_wait_s: Mapping[Urgency, float]) -> None:
+        """Wait until the call may leave. Raises VendorBusy if that would take longer than `max_wait_s` says."""
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(urgency, next(self._numbers), loop.time() + max_wait_s, loop.create_future())
-        insort(self._waiting, waiter)
-        if self._waiting[0] is waiter:
-            self._overtaken.set()
-        elif self._next_at > loop.time():
-            self._refuse_the_hopeless()
+        waiter = self._line_up(hurry, max_wait_s, loop.create_future())
+
+        def come_again() -> None:
+            nonlocal waiter
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+                waiter = self._line_up(hurry, max_wait_s, waiter.answer)
+
         if self._serving is None or self._serving.done():
             self._serving = loop.create_task(self._serve())
             self._serving.add_done_callback(self._served)
         try:
-            refusal = await waiter.answer
+            with hurry.watched(come_again):
+                refusal = await waiter.answer
         finally:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
@@ -104,6 +108,18 @@ class Limiter:
             self._serving.cancel()
             with suppress(asyncio.CancelledError):
                 await self._serving
+
+    def _line_up(
+        self, hurry: Hurry, max_wait_s: Mapping[Urgency, float], answer: asyncio.Future[BaseException | None]
+    ) -> _Waiter:
+        deadline = loop_time() + max_wait_s[hurry.urgency]
+        waiter = _Waiter(hurry.urgency, next(self._numbers), deadline, answer)
+        insort(self._waiting, waiter)
+        if self._waiting[0] is waiter:
+            self._overtaken.set()
+        elif self._next_at > loop_time():
+            self._refuse_the_hopeless()
+        return waiter
 
     async def _serve(self) -> None:
         """Give turns to those who wait, until nobody does."""

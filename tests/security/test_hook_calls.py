@@ -43,7 +43,9 @@ async def call(site: Site, name: str, body: dict[str, Any], secret: str = SECRET
         return await client.post(f"/portal/-/hooks/{name}", json=body, headers={"X-Hook-Secret": secret})
 
 
-async def test_an_archived_project_is_gone_from_the_next_page(make_site: MakeSite, with_hooks: Any) -> None:
+async def test_an_archived_project_is_entered_by_nobody_and_gone_once_asked_about(
+    make_site: MakeSite, with_hooks: Any
+) -> None:
     site = await make_site(with_hooks)
     browser = await site.browser("jane")
     assert FRAME in (await browser.get("/onboarding")).content
@@ -51,6 +53,7 @@ async def test_an_archived_project_is_gone_from_the_next_page(make_site: MakeSit
     project.archived = True
     assert FRAME in (await browser.get("/onboarding")).content, "decisions are kept for a while"
     assert (await call(site, "onboarding", project_event(1))).json() == {"outcome": "forgotten"}
+    assert (await browser.get("/portal/onboarding/embed", headers=IN_FRAME)).status_code == 403
     assert FRAME not in (await browser.get("/onboarding")).content
 
 

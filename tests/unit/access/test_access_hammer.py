@@ -45,8 +45,9 @@ class Hammer:
         self.vendor.answer = self.answer
         self.services = [replica(self.vendor, self.store, self.clock, dice=self.dice.random) for _ in range(3)]
         self.history = {user.id: [(self.clock.now - 1e6, 0)] for user in USERS}
-        # By service and user: no answer from before may be given.
+        # By service and user: no answer from before may be shown, or entered by.
         self.oldest = {(service, user.id): 0 for service in self.services for user in USERS}
+        self.oldest_to_enter = dict(self.oldest)
         self.checked = 0
         self.vendor_is_away = False
 
@@ -63,7 +64,7 @@ class Hammer:
         return max(number for since, number in self.history[user.id] if since <= time)
 
     async def ask(self, service: AccessService, user: EndUser, for_launch: bool) -> None:
-        oldest = self.oldest[service, user.id]
+        oldest = (self.oldest_to_enter if for_launch else self.oldest)[service, user.id]
         started_at = self.clock.now
         decision = await service.decide("success", user, for_launch=for_launch)
         self.check(decision.access, user, oldest, started_at, for_launch=for_launch)
@@ -92,17 +93,24 @@ class Hammer:
         number = self.truth(user) + 1
         self.history[user.id].append((self.clock.now, number))
         forget(service, user)
-        self.oldest[service, user.id] = number
+        known = [service]
         if not self.store.away:
             await settle()
-            for other in self.services:
-                self.oldest[other, user.id] = number
+            known = self.services
+        for told in known:
+            self.oldest_to_enter[told, user.id] = number
+            if forget is not forget_portal:
+                self.oldest[told, user.id] = number
+
+
+def forget_portal(service: AccessService, _user: EndUser) -> None:
+    service.forget_portal("success")
 
 
 FORGETS: list[Callable[[AccessService, EndUser], object]] = [
     lambda service, user: service.drop("success", user),
     lambda service, user: service.forget("success", user.id),
-    lambda service, _user: service.forget_portal("success"),
+    forget_portal,
 ]
 
 

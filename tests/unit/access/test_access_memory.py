@@ -88,16 +88,6 @@ def test_forgetting_by_mark() -> None:
     assert memory.get(key(user_id="8")) is YES
 
 
-def test_forgetting_a_portal() -> None:
-    memory = MemoryLevel(10)
-    for user_id in "123":
-        memory.put(key(user_id=user_id), EndUser(user_id), YES)
-    memory.put(key(portal="onboarding"), JANE, YES)
-    assert memory.forget_portal("success") == 3
-    assert memory.forget_portal("success") == 0
-    assert memory.get(key(portal="onboarding")) is YES
-
-
 def test_the_size_is_bounded_and_what_was_used_last_stays() -> None:
     memory = MemoryLevel(3)
     users = [EndUser(str(number)) for number in range(5)]
@@ -134,3 +124,20 @@ def test_all_that_is_held_is_in_doubt_and_what_comes_later_is_not() -> None:
     memory.put(key(), JANE, YES)
     assert memory.recall("success", JANE) is YES
     assert memory.get(key(subject="old@vance.com")) == doubted(NO)
+
+
+def test_one_portal_is_in_doubt_and_no_other() -> None:
+    memory = MemoryLevel(10)
+    for portal in ("success", "onboarding"):
+        memory.put(key(portal=portal), JANE, YES)
+    memory.doubt("success")
+    memory.doubt("one that holds nothing")
+    assert memory.recall("success", JANE) is None
+    assert memory.get(key()) == doubted(YES)
+    assert memory.recall("onboarding", JANE) is memory.get(key(portal="onboarding")) is YES
+    memory.put(key(), JANE, NO)
+    memory.put(key(user_id="8"), EndUser("8"), YES)
+    assert memory.get(key()) is NO
+    assert memory.recall("success", EndUser("8")) is YES
+    memory.doubt()
+    assert [memory.get(key(portal=portal)) for portal in ("success", "onboarding")] == [doubted(NO), doubted(YES)]

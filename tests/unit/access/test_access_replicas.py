@@ -240,7 +240,7 @@ async def test_nothing_in_the_store_says_who_is_meant(first: AccessService, stor
 # Forgetting
 
 
-@pytest.mark.parametrize("how", ["drop", "forget", "forget_portal"])
+@pytest.mark.parametrize("how", ["drop", "forget"])
 async def test_what_one_drops_all_drop(
     first: AccessService, second: AccessService, vendor: Vendor, store: SharedStore, jane: EndUser, how: str
 ) -> None:
@@ -252,7 +252,7 @@ async def test_what_one_drops_all_drop(
     assert first.peek("success", jane) is None
     await settle()
     assert second.peek("success", jane) is None
-    assert (second.peek("success", noah) is None) is (how == "forget_portal")
+    assert second.peek("success", noah) == YES
     assert vendor.forgotten == (0 if how == "drop" else 2)
     vendor.answer = NO
     assert (await second.decide("success", jane)).access is NO
@@ -260,6 +260,44 @@ async def test_what_one_drops_all_drop(
     asked = len(vendor.asked)
     assert (await replica(vendor, store, Clock()).decide("success", jane)).access == NO
     assert len(vendor.asked) == asked
+
+
+async def test_after_a_portal_was_forgotten_a_yes_shows_until_it_is_asked_about_and_a_no_does_not(
+    first: AccessService, second: AccessService, vendor: Vendor, store: SharedStore, jane: EndUser
+) -> None:
+    noah = EndUser("8", "noah@vance.com")
+    vendor.answer = lambda user: YES if user is jane else NO
+    for service in (first, second):
+        for user in (jane, noah):
+            await service.decide("success", user)
+    first.forget_portal("success")
+    await settle()
+    assert vendor.forgotten == 2
+    vendor.answer = lambda user: NO if user is jane else YES
+    for service in (first, second):
+        assert service.peek("success", jane) == YES
+        assert service.peek("success", noah) is None
+        assert (await service.decide("success", noah)).access == YES
+    await settle()
+    for service in (first, second, replica(vendor, store, Clock())):
+        assert service.peek("success", jane) in (NO, None)
+        assert (await service.decide("success", jane)).access == NO
+    assert len(vendor.asked) == 4
+
+
+@pytest.mark.parametrize("vendor_is_away", [False, True])
+async def test_after_a_portal_was_forgotten_nobody_enters_unasked(
+    first: AccessService, second: AccessService, vendor: Vendor, jane: EndUser, vendor_is_away: bool
+) -> None:
+    for service in (first, second):
+        await service.decide("success", jane)
+    first.forget_portal("success")
+    await settle()
+    vendor.answer = AWAY if vendor_is_away else NO
+    for service in (first, second):
+        launch = await service.decide("success", jane, for_launch=True)
+        assert launch.access == (Access.unknown("vendor_unavailable") if vendor_is_away else NO)
+        assert service.peek("success", jane) == (Access.grant("stale_yes") if vendor_is_away else NO)
 
 
 @pytest.mark.parametrize("how", ["drop", "forget", "forget_portal"])

@@ -23,7 +23,7 @@ from portal_gateway.providers.alerts import Alerts
 from portal_gateway.providers.breaker import FIRST_PAUSE_S, MIN_FAILURES
 from portal_gateway.providers.guard import Guard, Kind
 from portal_gateway.providers.limiter import UNEVEN_S, loop_time
-from portal_gateway.providers.urgency import Urgency, urgency
+from portal_gateway.providers.urgency import Hurry, Urgency, hurry, urgency
 from portal_gateway.store.memory import MemoryStore
 
 TIMEOUT_S = 5.0
@@ -224,6 +224,56 @@ def test_when_it_opens_only_a_person_waits_for_what_was_sent_before(who: Urgency
         await asyncio.wait([slow_call])
         assert type(slow_call.exception() or slow_call.result()) is ends
         assert (loop_time() - begin < 0.2) is (ends is BreakerOpen)
+
+    run(scenario())
+
+
+def test_when_it_opens_a_call_that_a_click_has_joined_is_answered() -> None:
+    async def scenario() -> None:
+        bench, question = Bench(), Hurry(Urgency.REFRESH)
+
+        async def slow() -> str:
+            await asyncio.sleep(TIMEOUT_S * 0.8)
+            return "answer"
+
+        hurry.set(question)
+        slow_call = asyncio.create_task(bench.guard.run(slow))
+        urgency.set(Urgency.LAUNCH)
+        await asyncio.sleep(0.1)
+        question.grow(Urgency.LAUNCH)
+        await bench.opened()
+        assert await slow_call == "answer"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("who", Urgency)
+def test_the_call_that_opens_it_fails_in_its_own_way(who: Urgency) -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        urgency.set(who)
+        await bench.opened()
+        assert type(await bench.error(Vendor())) is BreakerOpen
+        assert bench.alerts("breaker_open") == 1
+
+    run(scenario())
+
+
+def test_a_click_that_joins_a_call_in_the_queue_takes_it_along() -> None:
+    async def scenario() -> None:
+        bench, vendor, question = Bench(per_minute=60), Vendor(), Hurry(Urgency.REFRESH)
+        urgency.set(Urgency.REFRESH)
+        others = [asyncio.create_task(bench.guard.run(Vendor())) for _ in range(10)]
+        hurry.set(question)
+        joined = asyncio.create_task(bench.guard.run(vendor))
+        await asyncio.sleep(0.1)
+        begin = loop_time()
+        question.grow(Urgency.LAUNCH)
+        assert await joined == "answer"
+        assert vendor.calls == [begin]
+        assert sum(other.done() for other in others) == 3
+        for other in others:
+            other.cancel()
 
     run(scenario())
 

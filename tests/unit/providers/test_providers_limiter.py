@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import pytest
@@ -13,13 +13,14 @@ from virtual_time import run
 from portal_gateway.errors import VendorBusy
 from portal_gateway.providers.limiter import MAX_WAIT_S, Limiter, loop_time
 from portal_gateway.providers.pause import Pause
-from portal_gateway.providers.urgency import Urgency
+from portal_gateway.providers.urgency import Hurry, Urgency
 from portal_gateway.store.base import Store, StoreUnavailable
 from portal_gateway.store.memory import MemoryStore
 from portal_gateway.store.retrying import RetryingStore
 
 LAUNCH, PAGE, REFRESH = Urgency.LAUNCH, Urgency.PAGE, Urgency.REFRESH
 PATIENT_S = 1e6
+PATIENCE_S = dict.fromkeys(Urgency, PATIENT_S)
 
 
 class Replica:
@@ -33,9 +34,12 @@ class Replica:
         self.order: list[Urgency] = []
 
     async def call(self, urgency: Urgency = LAUNCH, max_wait_s: float = PATIENT_S) -> None:
-        await self.limiter.turn(urgency, max_wait_s)
+        await self.question(Hurry(urgency), dict.fromkeys(Urgency, max_wait_s))
+
+    async def question(self, hurry: Hurry, max_wait_s: Mapping[Urgency, float] = MAX_WAIT_S) -> None:
+        await self.limiter.turn(hurry, max_wait_s)
         self.left.append(loop_time())
-        self.order.append(urgency)
+        self.order.append(hurry.urgency)
 
 
 class AwayStore(MemoryStore):
@@ -170,6 +174,130 @@ def test_the_more_urgent_go_first_and_equals_in_order() -> None:
         return replica.order
 
     assert run(scenario()) == [LAUNCH] * 5 + [PAGE] * 5 + [REFRESH] * 5
+
+
+def test_whoever_grows_more_urgent_overtakes_the_less_urgent_and_nobody_else() -> None:
+    async def scenario() -> tuple[float, list[str]]:
+        replica = Replica(60)
+        for _ in range(6):
+            await replica.call()
+        names = {f"{who.name.lower()} {number}": Hurry(who) for who in Urgency for number in range(3)}
+        left: list[str] = []
+        calls = [asyncio.create_task(replica.question(hurry, PATIENCE_S)) for hurry in names.values()]
+        for call, name in zip(calls, names, strict=True):
+            call.add_done_callback(lambda _, name=name: left.append(name))
+        await asyncio.sleep(0.5)
+        names["refresh 1"].grow(PAGE)
+        names["page 2"].grow(LAUNCH)
+        names["refresh 1"].grow(LAUNCH)
+        await asyncio.gather(*calls)
+        return most_in_a_minute(replica.left), left
+
+    most, left = run(scenario())
+    assert left == [
+        *("launch 0", "launch 1", "launch 2", "page 2", "refresh 1"),
+        *("page 0", "page 1", "refresh 0", "refresh 2"),
+    ]
+    assert most <= 60
+
+
+def test_a_refresh_that_a_launch_joins_goes_at_once_where_there_is_room_for_a_launch() -> None:
+    async def scenario() -> float:
+        replica = Replica(60)  # of which 6 may leave at once, 3 of them in the background
+        hurries = [Hurry(REFRESH) for _ in range(10)]
+        calls = [asyncio.create_task(replica.question(hurry)) for hurry in hurries]
+        await asyncio.sleep(0.1)
+        begin = loop_time()
+        hurries[9].grow(LAUNCH)
+        await calls[9]
+        assert [call.done() for call in calls] == [True] * 3 + [False] * 6 + [True]
+        for call in calls:
+            call.cancel()
+        return loop_time() - begin
+
+    assert run(scenario()) == 0
+
+
+@pytest.mark.parametrize("waited_s", [0.0, 18.0])
+@pytest.mark.parametrize("launches", [0, 20], ids=["room", "no room"])
+def test_whoever_grows_more_urgent_waits_as_long_as_one_who_comes_now(waited_s: float, launches: int) -> None:
+    async def scenario() -> tuple[type, float]:
+        replica = Replica(60)
+        await replica.pause.begin(waited_s + 4.5)  # until then nobody leaves
+        question = Hurry(REFRESH)
+        call = asyncio.create_task(replica.question(question, {**MAX_WAIT_S, REFRESH: waited_s + 5.0}))
+        await asyncio.sleep(waited_s)
+        queue = [asyncio.create_task(replica.call()) for _ in range(launches)]
+        await asyncio.sleep(0)
+        begin = loop_time()
+        question.grow(LAUNCH)
+        await asyncio.wait([call])
+        for launch in queue:
+            launch.cancel()
+        return type(call.exception()), loop_time() - begin
+
+    expected = (VendorBusy, 0.0) if launches else (type(None), pytest.approx(4.5, abs=0.1))
+    assert run(scenario()) == expected
+
+
+def test_whoever_grows_more_urgent_when_it_has_left_or_given_up_is_in_nobody_s_way() -> None:
+    async def scenario() -> list[float]:
+        replica = Replica(60)
+        gone = [Hurry(REFRESH) for _ in range(4)]
+        calls = [asyncio.create_task(replica.question(hurry)) for hurry in gone]
+        await asyncio.sleep(0.1)
+        calls[3].cancel()
+        await asyncio.wait(calls)
+        for hurry in gone:
+            hurry.grow(LAUNCH)
+        assert replica.limiter._waiting == []
+        begin = loop_time()
+        for _ in range(4):
+            await replica.call()
+        return [moment - begin for moment in replica.left[3:]]
+
+    left = run(scenario())
+    assert left[:3] == [0, 0, 0]
+    assert 0 < left[3] < 60 / 51
+
+
+def test_who_left_after_it_grew_takes_no_turn() -> None:
+    async def scenario() -> float:
+        replica = Replica(60)
+        for _ in range(6):
+            await replica.call()
+        question = Hurry(REFRESH)
+        call = asyncio.create_task(replica.question(question))
+        await asyncio.sleep(0.1)
+        question.grow(LAUNCH)
+        call.cancel()
+        begin = loop_time()
+        await replica.call()
+        return loop_time() - begin
+
+    assert run(scenario()) < 60 / 51
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from(Urgency), st.floats(0, 5), st.sampled_from(Urgency))))
+def test_however_they_grow_each_leaves_once_or_is_refused_and_the_limit_holds(
+    questions: list[tuple[float, Urgency, float, Urgency]],
+) -> None:
+    async def scenario() -> Replica:
+        replica = Replica(60)
+        calls = []
+        for pause_s, begun_for, joined_s, joined_for in questions * 3:
+            await asyncio.sleep(pause_s)
+            question = Hurry(begun_for)
+            calls.append(asyncio.create_task(replica.question(question)))
+            asyncio.get_running_loop().call_later(joined_s, question.grow, joined_for)
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert all(call.exception() is None or refused(call) for call in calls)
+        assert len(replica.left) == sum(call.exception() is None for call in calls)
+        assert replica.limiter._waiting == []
+        return replica
+
+    assert most_in_a_minute(run(scenario()).left) <= 60
 
 
 def test_launches_do_not_starve_refreshes_for_ever() -> None:
