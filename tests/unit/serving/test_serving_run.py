@@ -16,10 +16,12 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     root = logging.getLogger()
     level = root.level
 
-    # What uvicorn does to its loggers unless it is told not to, as other tests let it.
+    # As in a process where uvicorn has not configured its loggers, which it does for other tests.
     for name in ("uvicorn", "uvicorn.error"):
-        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "propagate", True)
+        monkeypatch.setattr(logger, "handlers", [])
+        logger.setLevel(logging.NOTSET)
 
     def configure() -> None:
         monkeypatch.setattr(root, "handlers", [])  # those of pytest come when the test begins
