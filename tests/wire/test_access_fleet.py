@@ -61,7 +61,7 @@ async def running_fleet(
     tenant = Tenant()
     portal = {
         "limits": {"per_minute": per_minute},
-        "access": {"budget_ms": budget_ms},
+        "access": {"budget_ms": budget_ms, "ttl": 3600, "denied_ttl": 3600},  # nobody is asked about again in time
         "timeout_s": VENDOR_TIMEOUT_S,
     }
     async with AsyncExitStack() as stack:
