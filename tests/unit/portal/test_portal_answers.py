@@ -152,6 +152,10 @@ class TestBrand:
         assert 'src="/app/a.svg"' in page
         assert 'href="https://acme.example/x">Back to the app' in page
 
+    def test_the_logo_is_the_tabs_icon(self) -> None:
+        assert '<link rel="icon" href="/a.svg">' in html(message(by=answers(brand={"logo": "/a.svg"})))
+        assert 'rel="icon"' not in html(message(by=answers(brand={"name": "Acme"})))
+
     def test_only_the_logos_origin_is_let_in(self) -> None:
         policy = message(by=answers(brand={"logo": "https://cdn.example/a.svg?x;y"})).headers["content-security-policy"]
         assert "img-src 'self' https://cdn.example; " in policy
