@@ -28,7 +28,10 @@ def serve(requests: list[bytes]) -> Iterator[Serve]:
         threads = []
 
         def answering(pieces: tuple[bytes, ...]) -> None:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # nobody came
+                return
             with connection:
                 requests.append(connection.recv(65536))
                 try:
@@ -43,8 +46,9 @@ def serve(requests: list[bytes]) -> Iterator[Serve]:
             return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
         yield start
+        listener.shutdown(socket.SHUT_RDWR)  # closing it would not wake a thread that waits in accept()
         for thread in threads:
-            thread.join(5)
+            thread.join()
 
 
 def got(url: str, max_bytes: int = 1000, timeout_s: float = 5.0) -> Fetched:
