@@ -16,10 +16,11 @@ from portal_gateway.identity.callback import Identify
 from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
 from portal_gateway.injection.compress import CompressedSend
 from portal_gateway.injection.requests import Fields, page_request_headers, request_refusal
+from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.stream import Injector, PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.settings import Settings, load_settings
-from portal_gateway.wire.asgi import ASGIApp, Receive, Scope, Send
+from portal_gateway.wire.asgi import ASGIApp, RawHeaders, Receive, Scope, Send
 from portal_gateway.wire.requests import own_origin, route_path
 from portal_gateway.wire.trust import strip_headers
 from portal_gateway.wire.urls import origin_of
@@ -87,17 +88,14 @@ class PortalGatewayMiddleware:
         if refusal is not None:
             await self._pass(scope, receive, send, refusal)
             return
-        compressed = None
-        if self._compresses:
-            compressed = CompressedSend(send, scope["method"], scope["headers"])
-            send = compressed.send
-        scope, revalidates = self._page_request(scope, fields)
-        responder = PageResponder(self._injector, scope, send, page, revalidates=revalidates)
+        client_headers = scope["headers"]
+        scope, revalidates = self.page_request(scope, fields)
+        response = self.page_response(client_headers, scope, send, page, revalidates=revalidates)
         try:
-            await self.app(scope, receive, responder.send)
+            await self.app(scope, receive, response.send)
         finally:
-            if compressed is not None or not responder.done:
-                await _close(responder, compressed)
+            if not response.done:
+                await response.aclose()
 
     def _pass(self, scope: Scope, receive: Receive, send: Send, reason: str) -> Awaitable[None]:
         self.gateway.events.not_injected(reason)
@@ -105,7 +103,7 @@ class PortalGatewayMiddleware:
             send = announcing(send, reason)
         return self.app(scope, receive, send)
 
-    def _page_request(self, scope: Scope, fields: Fields) -> tuple[Scope, bool]:
+    def page_request(self, scope: Scope, fields: Fields) -> tuple[Scope, bool]:
         """The request as the app gets it, and whether it carries a validator of ours.
 
         Mostly the server's own scope. The app's session middleware will fill this very mapping, which is where identity
@@ -122,6 +120,17 @@ class PortalGatewayMiddleware:
             keep_state(scope)
         return scope, revalidates
 
+    def page_response(
+        self, client_headers: RawHeaders, scope: Scope, send: Send, page: PagePlacements, *, revalidates: bool
+    ) -> PageResponder | CompressedPage:
+        """What sends the app's response, in place of `send`; `scope` and `revalidates` are what `page_request` gave."""
+        if not self._compresses:
+            return PageResponder(self._injector, scope, send, page, revalidates=revalidates)
+        compressed = CompressedSend(send, scope["method"], client_headers)
+        return CompressedPage(
+            PageResponder(self._injector, scope, compressed.send, page, revalidates=revalidates), compressed
+        )
+
     def _own_origin(self, scope: Scope) -> str:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""
         if self._public_origin is not None:
@@ -134,12 +143,23 @@ class PortalGatewayMiddleware:
         return scope if stripped is headers else {**scope, "headers": stripped}
 
 
-async def _close(responder: PageResponder, compressed: CompressedSend | None) -> None:
-    try:
-        await responder.aclose()
-    finally:
-        if compressed is not None:
-            await compressed.aclose()
+class CompressedPage:
+    """A responder whose messages are compressed on their way."""
+
+    #: What the compression holds back, nobody else knows of.
+    done = False
+
+    def __init__(self, responder: PageResponder, compressed: CompressedSend) -> None:
+        self.send = responder.send
+        self._responder = responder
+        self._compressed = compressed
+
+    async def aclose(self) -> None:
+        try:
+            if not self._responder.done:
+                await self._responder.aclose()
+        finally:
+            await self._compressed.aclose()
 
 
 @lru_cache(maxsize=256)

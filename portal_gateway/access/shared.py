@@ -20,16 +20,17 @@ from portal_gateway.access.asking import Question
 from portal_gateway.access.freshness import Lifetimes
 from portal_gateway.access.generations import Generations
 from portal_gateway.access.keys import DecisionKey, PortalKeys
-from portal_gateway.access.leases import LEASE_S, Lease
+from portal_gateway.access.leases import Lease
 from portal_gateway.access.values import Found
 from portal_gateway.models import Access, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.providers.urgency import Hurry, Urgency
 from portal_gateway.store.base import Store, StoreUnavailable
 
-# How long others wait for the one who asks, then they ask alone. A launch is somebody looking at an empty tab; a page
-# has gone out with the loader: its question can wait until a lease that was left behind is over.
-WAIT_S = {Urgency.LAUNCH: 5.0, Urgency.PAGE: LEASE_S, Urgency.REFRESH: LEASE_S}
+# How long a launch, somebody looking at an empty tab, waits for the one who asks; then it asks alone. A page has
+# gone out with the loader, so its question waits on: a lease that was left behind ends by itself, and where the limiter
+# sends askers away for minutes, the lease goes from hand to hand and asking without it would be asking twice.
+LAUNCH_WAIT_S = 5.0
 # How long they wait between two looks. The pauses double, so that an answer is seen after twice its time at most, and
 # thousands who wait for a slow vendor, or for their turn, do not keep the store busy.
 FIRST_PAUSE_S = 0.01
@@ -73,7 +74,7 @@ class SharedLevel:
         *,
         clock: Callable[[], float] = time.time,
         dice: Callable[[], float] = random.random,
-        wait_s: Mapping[Urgency, float] = WAIT_S,
+        launch_wait_s: float = LAUNCH_WAIT_S,
     ) -> None:
         """`clock` tells Unix time; `dice` gives numbers from 0 to 1."""
         self.store = store
@@ -82,7 +83,7 @@ class SharedLevel:
         self._events = events
         self._clock = clock
         self._dice = dice
-        self._wait_s = wait_s
+        self._launch_wait_s = launch_wait_s
         self.generations = Generations(store)
 
     async def read(self, key: DecisionKey) -> Found | None:
@@ -108,7 +109,7 @@ class SharedLevel:
         await self.store.drop(_decision_name(mark), _lease_name(mark))
 
     async def _turn(self, key: DecisionKey, max_age_s: float, hurry: Hurry, lease: Lease) -> _Turn:
-        """Wait until the answer is there, or it is our turn to ask, or it has taken too long."""
+        """Wait until the answer is there, or it is our turn to ask, or a launch has waited too long."""
         begun_at = time.monotonic()
         pause_s = FIRST_PAUSE_S
         while True:
@@ -120,7 +121,7 @@ class SharedLevel:
                 return _Turn("miss", found, generation)
             if await lease.take():
                 continue  # whoever had it may have written since we read
-            if time.monotonic() >= begun_at + self._wait_s[hurry.urgency]:
+            if hurry.urgency is Urgency.LAUNCH and time.monotonic() >= begun_at + self._launch_wait_s:
                 return _Turn("alone", found, generation)
             pause_s = min(pause_s, LONGEST_PAUSE_S[hurry.urgency])
             await hurry.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (not all who wait at once)

@@ -151,16 +151,14 @@ def replica(
     *,
     secret: bytes = SECRET,
     rules: str = "",
-    wait_s: float = 5.0,
-    launch_wait_s: float | None = None,
+    launch_wait_s: float = 5.0,
     dice: Callable[[], float] = latest,
 ) -> AccessService:
     """One gateway's service; those with the same store, secret and rules share decisions."""
     by_name = {"success": vendors} if isinstance(vendors, Vendor) else dict(vendors)
     keys = {name: PortalKeys(name, secret, rules) for name in by_name}
     events = Events()
-    waits = dict.fromkeys(Urgency, wait_s)
-    waits[Urgency.LAUNCH] = wait_s if launch_wait_s is None else launch_wait_s
-    level = SharedLevel(store, keys, dict.fromkeys(by_name, TTL), events, clock=clock, dice=latest, wait_s=waits)
+    lifetimes = dict.fromkeys(by_name, TTL)
+    level = SharedLevel(store, keys, lifetimes, events, clock=clock, dice=latest, launch_wait_s=launch_wait_s)
     sources = {name: Source(vendor, TTL) for name, vendor in by_name.items()}
     return AccessService(sources, MemoryLevel(1000), events, Replicas(keys, level), clock=clock, dice=dice)

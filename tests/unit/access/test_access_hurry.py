@@ -109,7 +109,7 @@ async def test_a_launch_that_joins_waits_no_longer_for_another_replica_than_a_la
 ) -> None:
     store, slow, quick = SharedStore(), Vendor(), Vendor()
     other = replica(slow, store, clock)
-    service = replica(quick, store, clock, wait_s=60.0, launch_wait_s=0.0)
+    service = replica(quick, store, clock, launch_wait_s=0.0)
     slow.open.clear()
     asking = asyncio.create_task(other.decide("success", jane))
     await settle()

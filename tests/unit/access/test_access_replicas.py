@@ -126,17 +126,22 @@ async def test_who_waits_takes_over_when_the_other_got_no_answer(
     assert (await lucky).access is YES
 
 
-async def test_who_waits_too_long_asks_alone(vendor: Vendor, store: SharedStore, clock: Clock, jane: EndUser) -> None:
-    """The other one may be dead; its lease outlives it."""
-    first, second = (replica(vendor, store, clock, wait_s=0.0) for _ in range(2))
+async def test_only_a_launch_that_waits_too_long_asks_alone(
+    vendor: Vendor, store: SharedStore, clock: Clock, jane: EndUser
+) -> None:
+    """The other one may be dead, and its lease outlives it. A page is not worth a second call."""
+    first, second, third = (replica(vendor, store, clock, launch_wait_s=0.0) for _ in range(3))
     vendor.open.clear()
     stuck = asyncio.create_task(first.decide("success", jane))
     await settle()
-    alone = asyncio.create_task(second.decide("success", jane))
+    alone = asyncio.create_task(second.decide("success", jane, for_launch=True))
+    patient = asyncio.create_task(third.decide("success", jane))
     await settle()
     assert len(vendor.asked) == 2
     vendor.open.set()
     assert (await stuck).access is (await alone).access is YES
+    assert (await patient).access == YES
+    assert len(vendor.asked) == 2
 
 
 async def test_a_lease_is_given_back_however_the_question_ends(
