@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
+UPSTREAMS := .venv-upstreams
+UPSTREAMS_STAMP := $(UPSTREAMS)/.ready
 EXTENSION := setup.py $(wildcard portal_gateway/html/c/*)
 BENCH_ARGS ?=
 DEMO_ARGS ?=
-LOCK := .cache/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+LOCK := .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 .PHONY: help demo test check format bench lock image-test screenshots reference clean
@@ -19,7 +21,7 @@ help: ## this list
 demo: $(VENV)/.built ## the whole thing on this machine, no account needed
 	$(BIN)/portal-gateway demo $(DEMO_ARGS)
 
-test: $(STAMP) ## all tests; installs the servers and the browser they need (Debian, as root) or names them
+test: $(STAMP) $(UPSTREAMS_STAMP) ## all tests; installs the servers and the browser they need (Debian, as root) or names them
 	@sh tests/system_packages.sh
 	@$(MAKE) --no-print-directory $(VENV)/.built
 	$(BIN)/python -m pytest
@@ -39,14 +41,15 @@ bench: $(BENCH)/.built ## measure beside nginx and other engines, e.g. BENCH_ARG
 lock: ## renew the lock files from pyproject.toml
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
-	$(LOCK) --extra codings --extra mail --extra redis --output-file requirements.lock
-	$(LOCK) --extra codings --extra mail --extra redis --group dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml --extra codings --extra mail --extra otel --extra redis --output-file requirements.lock
+	$(LOCK) pyproject.toml --extra codings --extra mail --extra otel --extra redis --group dev --output-file requirements-dev.lock
+	$(LOCK) tests/upstreams/requirements.in --output-file tests/upstreams/requirements.txt
 
 image-test: ## build the container image with buildah and try it (Debian, as root, no container engine needed)
 	sh deploy/test_image.sh
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(BENCH) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis portal_gateway/html/*.so
+	rm -rf $(VENV) $(BENCH) $(UPSTREAMS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis portal_gateway/html/*.so
 
 $(STAMP): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -55,6 +58,12 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+# Apps that the tests put the sidecar in front of. They are only talked to, so none of their packages is among ours.
+$(UPSTREAMS_STAMP): tests/upstreams/requirements.txt
+	$(PYTHON) -m venv --clear $(UPSTREAMS)
+	$(UPSTREAMS)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
 
 $(BENCH_STAMP): pyproject.toml requirements.lock bench/requirements.txt
 	$(PYTHON) -m venv --clear $(BENCH)

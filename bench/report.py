@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from bench.peers import node
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -23,12 +26,22 @@ _PACKAGES = (
     "uvloop",
     "httptools",
     "starlette",
+    "httpx",
+    "fastapi-proxy-lib",
     "python-lolhtml",
     "selectolax",
     "lxml",
     "beautifulsoup4",
 )
-_PROGRAMS = {"nginx": ("nginx", "-v"), "wrk": ("wrk", "-v")}
+_PROGRAMS = {
+    "nginx": ("nginx", "-v"),
+    "haproxy": ("haproxy", "-v"),
+    "apache": ("apache2", "-v"),
+    "caddy": ("caddy", "version"),
+    "node": ("node", "--version"),
+    "wrk": ("wrk", "-v"),
+}
+_VERSION = re.compile(r"\d+\.\d[\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -111,8 +124,9 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     for program, command in _PROGRAMS.items():
-        found[program] = _output(*command).removeprefix("nginx version: ").split(" [")[0]
-    return found
+        if match := _VERSION.search(_output(*command)):
+            found[program] = match[0]
+    return found | node.DEPENDENCIES
 
 
 def publish(chapter: str, command: str, before: Mapping[str, str], tables: Sequence[Table]) -> None:

@@ -32,6 +32,7 @@ TITLES = {
     "LinkKey": "joining: keys",
     "LogoutSettings": "logout",
     "MailSettings": "mail",
+    "UpstreamTls": "upstream_tls",
     "UpstreamTimeouts": "upstream_timeouts",
     "ClientSettings": "client_limits",
     "ScopeIdentity": "identity: scope",

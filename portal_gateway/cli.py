@@ -14,7 +14,7 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +71,16 @@ def serve(options: argparse.Namespace) -> int:
         except AddressTaken as error:
             return _fail(f"{error}; choose another with `admin` in {options.config}")
         listener = listeners.enter_context(passed_listener() or listen(options.host, options.port))
-        _say(f"Portal Gateway {__version__} on {base_url(listener)}, in front of {settings.upstream}")
+        _say(f"Portal Gateway {__version__} on {base_url(listener)}, in front of {_in_words(settings.upstreams)}")
         if admin is not None:
             _say(f"Status, probes and metrics on {base_url(admin)}")
-        serve_sidecar(service, listener, admin, options.workers)
+        serve_sidecar(service, listener, admin, workers=options.workers, watch=options.watch)
     return 0
+
+
+def _in_words(upstreams: Mapping[str, str]) -> str:
+    """`http://127.0.0.1:8000, http://127.0.0.1:9000 (/api)`."""
+    return ", ".join(url if prefix == "/" else f"{url} ({prefix})" for prefix, url in sorted(upstreams.items()))
 
 
 def _listen_for_operators(address: str) -> socket.socket:
@@ -204,6 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--config", required=True, metavar="FILE", help="YAML configuration")
     command.add_argument("--upstream", metavar="URL", help="the app behind it, instead of the configured one")
     command.add_argument("--workers", type=positive_number, default=1, metavar="N", help="processes (default 1)")
+    command.add_argument(
+        "--watch", action="store_true", help="reload when the configuration, or a file that it names, has changed"
+    )
     _add_address(command, port=8080)
     command.set_defaults(run=serve)
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead, InvalidURL
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -26,14 +27,23 @@ class FetchFailed(Exception):
     """There is no complete answer; the message says why, and nothing of what was sent or received."""
 
 
-def fetch(url: str, headers: Sequence[tuple[bytes, bytes]], *, timeout_s: float, max_bytes: int) -> Fetched:
-    """The answer to one GET: no redirect is followed, no proxy asked, only `headers` sent. Raises FetchFailed."""
+def fetch(
+    url: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    *,
+    timeout_s: float,
+    max_bytes: int,
+    ca_file: Path | None = None,
+) -> Fetched:
+    """The answer to one GET: no redirect is followed, no proxy asked, only `headers` sent. Raises FetchFailed.
+
+    `ca_file` holds the authorities that are believed instead of the system's.
+    """
     parts = urlsplit(url)
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     began = time.monotonic()
     try:
-        connection = connect(parts.hostname or "", parts.port, timeout=timeout_s)
+        connection = _connection(parts, timeout_s, ca_file)
         try:
             connection.request("GET", target, headers={key.decode(): value.decode() for key, value in headers})
             response = connection.getresponse()
@@ -44,6 +54,14 @@ def fetch(url: str, headers: Sequence[tuple[bytes, bytes]], *, timeout_s: float,
         raise FetchFailed(_cause(error)) from None
     raw = [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in response.getheaders()]
     return Fetched(response.status, raw, body, time.monotonic() - began)
+
+
+def _connection(parts: SplitResult, timeout_s: float, ca_file: Path | None) -> HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return HTTPConnection(host, parts.port, timeout=timeout_s)
+    tls = ssl.create_default_context(cafile=ca_file)
+    return HTTPSConnection(host, parts.port, timeout=timeout_s, context=tls)
 
 
 def _read(response: HTTPResponse, deadline: float, max_bytes: int) -> bytes:

@@ -54,6 +54,10 @@ class PortalGatewayMiddleware:
         self._mount = self.gateway.settings.mount_path
         self._mount_prefix = self._mount + "/"
         self._identity_headers = self.gateway.identity_headers
+        self._trusts = self.gateway.trusted.trusts
+        self._page_at = self.gateway.rules.for_path
+        # A request of our own to the app needs the scope as it was before the app.
+        self._copies_scopes = self.gateway.decider.asks_the_app
         public_url = self.gateway.settings.public_url
         self._public_origin = None if public_url is None else _usable_origin(public_url)
         self._injector = Injector(
@@ -65,21 +69,15 @@ class PortalGatewayMiddleware:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "lifespan":
-            await Lifespan(self.app, self.gateway.aclose)(scope, receive, send)
+        if scope["type"] != "http" or SUBREQUEST_KEY in scope:
+            await self._no_page(scope, receive, send)
             return
-        # Identity headers are for trusted proxies to send.
-        if kind in ("http", "websocket") and self._identity_headers and not self.gateway.trusted.trusts(scope):
-            scope = self._without_identity(scope)
-        if kind != "http" or SUBREQUEST_KEY in scope:
-            await self.app(scope, receive, send)
-            return
+        scope = self.believed(scope)
         path = route_path(scope)
-        if path.startswith(self._mount_prefix) or path == self._mount:
+        if self.is_own(path):
             await self.gateway.routes(scope, receive, send, path[len(self._mount) :])
             return
-        page = self.gateway.rules.for_path(path)
+        page = self._page_at(path)
         if page is None:
             await self._pass(scope, receive, send, "no_rule")
             return
@@ -97,6 +95,26 @@ class PortalGatewayMiddleware:
             if not response.done:
                 await response.aclose()
 
+    def _no_page(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What is not asked for by a client over HTTP."""
+        if scope["type"] == "lifespan":
+            return Lifespan(self.app, self.gateway.aclose)(scope, receive, send)
+        if scope["type"] in ("http", "websocket"):
+            scope = self.believed(scope)
+        return self.app(scope, receive, send)
+
+    def believed(self, scope: Scope) -> Scope:
+        """`scope` without what only trusted proxies may say: who the end user is."""
+        if not self._identity_headers or self._trusts(scope):
+            return scope
+        headers = scope["headers"]
+        stripped = strip_headers(headers, self._identity_headers)
+        return scope if stripped is headers else {**scope, "headers": stripped}
+
+    def is_own(self, path: str) -> bool:
+        """Whether `path` is one of the gateway's own, which the app never sees."""
+        return path.startswith(self._mount_prefix) or path == self._mount
+
     def _pass(self, scope: Scope, receive: Receive, send: Send, reason: str) -> Awaitable[None]:
         self.gateway.events.not_injected(reason)
         if self._injector.server_timing:
@@ -112,12 +130,12 @@ class PortalGatewayMiddleware:
         headers, revalidates = page_request_headers(
             scope["headers"], fields, self.gateway.tags, uncompressed=self._compresses
         )
-        extensions = scope.get("extensions")
-        if headers is not scope["headers"] or extensions or self.gateway.decider.asks_the_app:
-            scope = {**scope, "headers": headers}
-            if extensions:
-                scope["extensions"] = {k: v for k, v in extensions.items() if k not in _OPAQUE_BODIES}
-            keep_state(scope)
+        if headers is scope["headers"] and not self._copies_scopes and not scope.get("extensions"):
+            return scope, revalidates
+        scope = {**scope, "headers": headers}
+        if extensions := scope.get("extensions"):
+            scope["extensions"] = {k: v for k, v in extensions.items() if k not in _OPAQUE_BODIES}
+        keep_state(scope)
         return scope, revalidates
 
     def page_response(
@@ -135,12 +153,7 @@ class PortalGatewayMiddleware:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""
         if self._public_origin is not None:
             return self._public_origin
-        return _usable_origin(own_origin(scope, behind_proxy=self.gateway.trusted.trusts(scope)))
-
-    def _without_identity(self, scope: Scope) -> Scope:
-        headers = scope["headers"]
-        stripped = strip_headers(headers, self._identity_headers)
-        return scope if stripped is headers else {**scope, "headers": stripped}
+        return _usable_origin(own_origin(scope, behind_proxy=self._trusts(scope)))
 
 
 class CompressedPage:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 
-from portal_gateway.errors import GatewayError, Problem, SettingsError, UpstreamError
+from portal_gateway.errors import GatewayError, Problem, SettingsError
 from portal_gateway.middleware import PortalGatewayMiddleware
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.assets import Assets
 from portal_gateway.proxy.app import UpstreamProxy
 from portal_gateway.proxy.limits import Timeouts
+from portal_gateway.proxy.upstreams import Upstreams
 from portal_gateway.settings import Settings, load_settings
 from portal_gateway.settings.identity import ScopeIdentity
 from portal_gateway.wire.asgi import ASGIApp, Message, Receive, Scope, Send
@@ -49,21 +49,22 @@ def build_sidecar(settings: Settings) -> Sidecar:
     problems = sidecar_problems(settings)
     if problems:
         raise SettingsError(problems, "sidecar")
-    assert settings.upstream is not None
     timeouts = settings.upstream_timeouts
-    proxy = UpstreamProxy(
-        settings.upstream,
-        trusted=TrustedPeers(settings.trusted_proxies),
+    upstreams = Upstreams(
+        settings.upstreams,
+        ca_file=settings.upstream_tls.ca_file,
         timeouts=Timeouts(timeouts.connect_s, timeouts.head_s, timeouts.idle_s),
     )
-    pages = ErrorPages(proxy, settings)
-    return Sidecar(PortalGatewayMiddleware(pages, settings, compress=settings.compress), pages, proxy)
+    proxy = UpstreamProxy(upstreams, trusted=TrustedPeers(settings.trusted_proxies))
+    pages = ErrorPages(settings)
+    app = PortalGatewayMiddleware(pages.around(proxy), settings, compress=settings.compress)
+    return Sidecar(app, pages, proxy)
 
 
 def sidecar_problems(settings: Settings) -> list[Problem]:
     """What makes good settings unfit for a sidecar."""
     problems = []
-    if settings.upstream is None:
+    if not settings.upstreams:
         problems.append(Problem("upstream", "is required: the app that the sidecar stands in front of"))
     for index, source in enumerate(settings.identity):
         if isinstance(source, ScopeIdentity):
@@ -73,40 +74,36 @@ def sidecar_problems(settings: Settings) -> list[Problem]:
 
 
 class ErrorPages:
-    """Says what happened when the upstream failed before it answered; after that, the response just breaks off.
+    """Says what happened when the upstream failed before it answered; after that, the response just breaks off."""
 
-    `failures` are counted by code; `upstream_away` tells how the last request went.
-    """
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, settings: Settings) -> None:
         self._answers = Answers(settings, Assets(settings.brand), Events())
-        self.failures: Counter[str] = Counter()
-        self.upstream_away = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """`app`, whose errors are answered."""
 
-        def relay(message: Message) -> Awaitable[None]:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                self.upstream_away = False
-            return send(message)
+        async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            started = False
 
-        try:
-            await self._app(scope, receive, relay)
-        except GatewayError as error:
-            if isinstance(error, UpstreamError):
-                self.failures[error.code] += 1
-                self.upstream_away = not started
-            if not started:
-                await self._answer(scope, receive, send, error)
+            def relay(message: Message) -> Awaitable[None]:
+                nonlocal started
+                if message["type"] == "http.response.start":
+                    started = True
+                return send(message)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, error: GatewayError) -> None:
+            try:
+                await app(scope, receive, relay)
+            except GatewayError as error:
+                if not started:
+                    await self.answer(error, scope, receive, send)
+
+        return answering
+
+    async def answer(self, error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say what happened, as a page or as problem details."""
         if not is_navigation(scope["headers"]):
             response = self._answers.problem(error.status, error.code, error.message)
         else:

@@ -7,6 +7,7 @@ missing=""
 need() { # need COMMAND PACKAGE
   command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"
 }
+need caddy caddy
 need chromium chromium
 need gcc "gcc libc6-dev"
 need nginx nginx-light

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from portal_gateway.http11.body import BodyError
-from portal_gateway.http11.cycle import HIGH_WATER_BYTES, Cycle
+from portal_gateway.http11.cycle import HIGH_WATER_BYTES, Cycle, Shortcut
 from portal_gateway.http11.deadlines import Deadlines
 from portal_gateway.http11.extensions import EXTENSIONS
+from portal_gateway.http11.framing import Framing
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.http11.request_head import BadRequest, RequestHead, check_unfinished, parse_request_head
 from portal_gateway.http11.response_head import plain_response
@@ -36,9 +37,12 @@ _NEVER = math.inf
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def http11_protocol(limits: ClientLimits = ClientLimits()) -> type[asyncio.Protocol]:  # noqa: B008 (frozen)
+def http11_protocol(
+    limits: ClientLimits = ClientLimits(),  # noqa: B008 (frozen)
+    shortcut: Shortcut | None = None,
+) -> type[asyncio.Protocol]:
     """For uvicorn's setting `http`: what makes the connections of one server."""
-    return cast(type[asyncio.Protocol], functools.partial(Connection, limits, Deadlines()))
+    return cast(type[asyncio.Protocol], functools.partial(Connection, limits, shortcut, Deadlines()))
 
 
 class Connection(asyncio.Protocol):
@@ -47,6 +51,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         limits: ClientLimits,
+        shortcut: Shortcut | None,
         deadlines: Deadlines,
         config: Config,
         server_state: ServerState,
@@ -55,6 +60,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.limits = limits
         self.loop = _loop or asyncio.get_running_loop()
+        self._shortcut = shortcut
         self._deadlines = deadlines
         self._config = config
         self._server_state = server_state
@@ -113,6 +119,8 @@ class Connection(asyncio.Protocol):
             self._write_deadline = _NEVER
         if self._writable is not None:
             self._writable.set()
+        if self._cycle is not None:
+            self._cycle.writable()
 
     # What uvicorn's server and `Deadlines` call.
 
@@ -239,11 +247,13 @@ class Connection(asyncio.Protocol):
         return False
 
     def _begin(self, request: RequestHead) -> None:
-        cycle = self._cycle = Cycle(self, request, request_scope(self._scope, request, self._app_state))
+        scope = request_scope(self._scope, request, self._app_state)
+        cycle = None
+        if self._shortcut is not None and request.framing is Framing.NONE:
+            cycle = self._shortcut(self, request, scope)
+        self._cycle = cycle = cycle or Cycle(self, request, scope)
         self._read_deadline = self.loop.time() + self.limits.body_s if cycle.waits_for_body else _NEVER
-        tasks = self._server_state.tasks
-        cycle.task = self.loop.create_task(cycle.run(self._app, tasks))
-        tasks.add(cycle.task)
+        cycle.begin(self._app, self._server_state.tasks)
 
     def _hand_over(self, data: bytes) -> None:
         """From here on it is a WebSocket, to which `data`, the handshake and what follows it, is new."""

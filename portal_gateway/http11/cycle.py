@@ -1,10 +1,15 @@
-"""One request and its response, as the app sees them: ASGI's `receive` and `send`."""
+"""One request and its response, as the app sees them: ASGI's `receive` and `send`.
+
+What `send` is told is done by `start`, `send_body` and so on, which wait for nothing. So a response can be sent without
+the app, too: `Shortcut` is what finds requests that need none of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from portal_gateway.http11.body import ChunkedBody, LengthBody
 from portal_gateway.http11.extensions import INTERIM, REQUEST_TRAILERS, TRAILERS
@@ -41,6 +46,9 @@ class Cycle:
     _left = 0
     _sends_trailers = False
     has_whole_body = True
+    #: Of the response, once it has started.
+    status = 0
+    body_bytes_sent = 0
     disconnected = False
     over = False
     task: asyncio.Task[None] | None = None
@@ -96,7 +104,15 @@ class Cycle:
         self.disconnected = True
         self._wake()
 
+    def writable(self) -> None:
+        """The client has taken most of what was written."""
+
     # The app's side.
+
+    def begin(self, app: ASGIApp, tasks: set[Any]) -> None:
+        """Start what answers the request, as one of `tasks` if it takes one."""
+        self.task = self._connection.loop.create_task(self.run(app, tasks))
+        tasks.add(self.task)
 
     async def run(self, app: ASGIApp, tasks: set[Any]) -> None:
         """Call the app as one of `tasks`. A response that it leaves unfinished never looks complete."""
@@ -140,51 +156,47 @@ class Cycle:
         kind = message["type"]
         if self._response is None:
             if kind == "http.response.start":
-                self._start(message)
-            elif kind == INTERIM and self._request.version == "1.1":
-                self._send_interim(message)
-            elif kind != INTERIM:
+                self.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
+            elif kind == INTERIM:
+                self.send_interim(message["status"], message["headers"])
+            else:
                 raise RuntimeError(f"the response has not started, but the app sent {kind!r}")
         elif kind == "http.response.body" and not self.over:
-            self._send_body(self._response, message.get("body", b""), more=message.get("more_body", False))
-        elif kind == TRAILERS and self._sends_trailers and not self.over:
-            self._send_trailers(message.get("headers", ()))
+            self.send_body(message.get("body", b""), more=message.get("more_body", False))
+        elif kind == TRAILERS:
+            if self._sends_trailers and not self.over:  # a client of HTTP/1.0 gets none
+                self.send_trailers(message.get("headers", ()))
         else:
             raise RuntimeError(f"the app sent {kind!r} where the response has no place for it")
 
-    def _take_body(self) -> Message:
-        ended = self.has_whole_body
-        message: Message = {"type": "http.request", "body": b"".join(self._body), "more_body": not ended}
-        self._body.clear()
-        self._body_bytes = 0
-        self._body_ended = ended
-        if ended:
-            if self._reader is not None and self._reader.trailers:
-                message[REQUEST_TRAILERS] = self._reader.trailers
-        else:
-            self._connection.body_awaited()
-        return message
+    # The response.
 
-    def _start(self, message: Message) -> None:
+    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, trailers: bool = False) -> None:
+        """Begin the response. Raises ValueError for a head that must not be sent."""
         request = self._request
         self._response = response = response_head(
-            message["status"],
-            message.get("headers", ()),
+            status,
+            headers,
             method=request.method,
             version=request.version,
             # What is left of a body when the response ends would be taken for the next request.
             keep_alive=request.keep_alive and self.has_whole_body and not self._connection.is_stopping,
         )
+        self.status = status
         self._left = response.length
-        self._sends_trailers = message.get("trailers", False) and response.framing is Framing.CHUNKED
+        self._sends_trailers = trailers and response.framing is Framing.CHUNKED
         self._pending = response.data
         self._connection.loop.call_soon(self._flush)
 
-    def _send_interim(self, message: Message) -> None:
-        if 100 < message["status"] < 200 and message["status"] != 101:
-            self._connection.transport.write(head_bytes(STATUS_LINES[message["status"]], message["headers"]))
+    def send_interim(self, status: int, headers: RawHeaders) -> None:
+        """An interim response; HTTP/1.0 has none."""
+        if self._request.version == "1.1" and 100 < status < 200 and status != 101:
+            self._connection.transport.write(head_bytes(STATUS_LINES[status], headers))
 
-    def _send_body(self, response: ResponseHead, body: bytes, *, more: bool) -> None:
+    def send_body(self, body: bytes, *, more: bool) -> None:
+        """A piece of the body, the last one unless there is `more` or trailers follow."""
+        response = self._response
+        assert response is not None
         if response.framing is Framing.CHUNKED:
             pieces = [self._pending, b"%x\r\n" % len(body), body, b"\r\n"] if body else [self._pending]
             if not (more or self._sends_trailers):
@@ -201,13 +213,28 @@ class Cycle:
         if not (more or self._sends_trailers):
             self._end()
 
-    def _send_trailers(self, headers: RawHeaders) -> None:
+    def send_trailers(self, headers: RawHeaders) -> None:
+        """What ends a response that was started with `trailers`."""
         # A header block without its start line, which the last chunk takes the place of.
         self._write([self._pending, head_bytes(b"0", headers)], 0)
         self._end()
 
+    def _take_body(self) -> Message:
+        ended = self.has_whole_body
+        message: Message = {"type": "http.request", "body": b"".join(self._body), "more_body": not ended}
+        self._body.clear()
+        self._body_bytes = 0
+        self._body_ended = ended
+        if ended:
+            if self._reader is not None and self._reader.trailers:
+                message[REQUEST_TRAILERS] = self._reader.trailers
+        else:
+            self._connection.body_awaited()
+        return message
+
     def _write(self, pieces: list[bytes], body_bytes: int) -> None:
         self._pending = b""
+        self.body_bytes_sent += body_bytes
         if body_bytes > _GATHERED_BYTES:
             self._connection.transport.writelines(pieces)
         elif data := b"".join(pieces):
@@ -225,6 +252,10 @@ class Cycle:
     def _wake(self) -> None:
         if self._changed is not None:
             self._changed.set()
+
+
+# What answers a request without a body in the app's place; None if the app has to.
+Shortcut: TypeAlias = Callable[["Connection", RequestHead, Scope], Cycle | None]
 
 
 def _body_reader(connection: Connection, request: RequestHead) -> LengthBody | ChunkedBody:

@@ -23,7 +23,7 @@ _COMPRESSIBLE = re.compile(
 
 # By what clients and apps say, which is the same again and again.
 _PREFERRED = Memo(lambda accepted: preferred_coding(h.elements(accepted)), max_key=128)
-_IS_COMPRESSIBLE_TYPE = Memo(
+IS_COMPRESSIBLE_TYPE = Memo(
     lambda content_type: _COMPRESSIBLE.fullmatch(content_type.partition(b";")[0].strip().lower()) is not None
 )
 
@@ -128,7 +128,7 @@ def _is_compressible(status: int, headers: RawHeaders) -> bool:
             or (name == b"cache-control" and b"no-transform" in h.elements(value))
         ):
             return False
-    return media_type is not None and _IS_COMPRESSIBLE_TYPE[media_type]
+    return media_type is not None and IS_COMPRESSIBLE_TYPE[media_type]
 
 
 def _length(headers: RawHeaders) -> int | None:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from typing import TypeAlias
 
 from portal_gateway.access.directory import Directory, Portal
 from portal_gateway.errors import GatewayError, IdentityError
 from portal_gateway.identity.base import NotAtHand
 from portal_gateway.identity.chain import IdentityChain
+from portal_gateway.injection.outcomes import Outcome, Outcomes
 from portal_gateway.injection.plan import Plan, Slot
 from portal_gateway.injection.rules import Placement
 from portal_gateway.injection.snippets import Snippets
-from portal_gateway.models import Access, EndUser
+from portal_gateway.models import Access, EndUser, Verdict
 from portal_gateway.observe.events import Events
 from portal_gateway.wire.asgi import Scope
 
+# So many outcomes are remembered. They are few, unless every page comes with a nonce of its own.
+MAX_REMEMBERED = 1024
 
-class Outcome(NamedTuple):
-    """The bytes for one placement; empty with the reason for that."""
-
-    snippet: bytes
-    reason: str = ""
-    is_loader: bool = False
+_Refusals: TypeAlias = tuple[str | None, ...]
+"""For each slot why the user is shown nothing there, or None."""
+_Key: TypeAlias = tuple[Plan, str | None, _Refusals]
+"""The plan, the root path, and the refusals: all that outcomes at hand follow from."""
+_GRANTED = Verdict.GRANTED
+_TEMPLATE_ERROR = "template_error"
 
 
 class PageDecider:
@@ -33,17 +36,47 @@ class PageDecider:
         self._directory = directory
         self._snippets = snippets
         self._events = events
+        # What follows from the decisions is the same for everybody of whom they are the same.
+        self._remembered: dict[_Key, Outcomes] = {}
         #: Whether the app may be sent requests of our own to learn who the end user is.
         self.asks_the_app = not identities.immediate
 
-    def loaders(self, scope: Scope, plan: Plan) -> list[Outcome]:
+    def loaders(self, scope: Scope, plan: Plan) -> Outcomes:
         """The outcomes that need no user: the loader where the plan allows it."""
-        return [self._loader(scope, plan, slot) for slot in plan.slots]
+        return Outcomes(plan.slots, [self._loader(scope, plan, slot) for slot in plan.slots])
 
-    def at_hand(self, scope: Scope, plan: Plan) -> list[Outcome] | None:
+    def at_hand(self, scope: Scope, plan: Plan) -> Outcomes | None:
         """The outcomes if everything is known already, without waiting; else None."""
-        if not plan.is_decided:
-            return self.loaders(scope, plan)
+        refusals = self._refusals_at_hand(scope, plan) if plan.is_decided else (None,) * len(plan.slots)
+        if refusals is None:
+            return None
+        key = (plan, scope.get("root_path"), refusals)
+        outcomes = self._remembered.get(key)
+        if outcomes is None:
+            outcomes = self._remember(key, scope)
+        return outcomes
+
+    async def ask(self, scope: Scope, plan: Plan) -> Outcomes:
+        """The outcomes, waiting for identity source and vendor as long as they take. Never raises: the page is under
+        way already."""
+        user = await self._identify(scope)
+        if isinstance(user, Access):
+            outcomes = [self._outcome(scope, plan, slot, user.reason) for slot in plan.slots]
+        else:
+            outcomes = await asyncio.gather(*(self._ask_one(scope, plan, slot, user) for slot in plan.slots))
+        return Outcomes(plan.slots, outcomes)
+
+    def under_page_policies(self, scope: Scope, plan: Plan, outcomes: Outcomes) -> Outcomes:
+        """What is left of the outcomes under `plan`, which knows more policies than the one they were found for."""
+        left = [
+            self._loader(scope, plan, slot)
+            if outcome.is_loader or (slot.mode == "empty" and outcome.snippet)
+            else outcome
+            for slot, outcome in zip(plan.slots, outcomes, strict=True)
+        ]
+        return Outcomes(plan.slots, left)
+
+    def _refusals_at_hand(self, scope: Scope, plan: Plan) -> _Refusals | None:
         if plan.signs_inline:
             return None
         try:
@@ -52,38 +85,28 @@ class PageDecider:
             return None
         except Exception as error:
             user = self._nobody_known(error)
-        outcomes = []
+        refusals: list[str | None] = []
         for slot in plan.slots:
             if slot.mode != "decided":
-                outcomes.append(self._loader(scope, plan, slot))
+                refusals.append(None)
                 continue
             access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
             if access is None:
                 return None
-            outcomes.append(self._decided(scope, slot.placement, access))
+            refusals.append(None if access.verdict is _GRANTED else access.reason)
+        return tuple(refusals)
+
+    def _remember(self, key: _Key, scope: Scope) -> Outcomes:
+        plan, _, refusals = key
+        outcomes = Outcomes(
+            plan.slots,
+            [self._outcome(scope, plan, slot, refusal) for slot, refusal in zip(plan.slots, refusals, strict=True)],
+        )
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        if not any(outcome.reason == _TEMPLATE_ERROR for outcome in outcomes):  # which is tried again
+            self._remembered[key] = outcomes
         return outcomes
-
-    async def ask(self, scope: Scope, plan: Plan) -> list[Outcome]:
-        """The outcomes, waiting for identity source and vendor as long as they take. Never raises: the page is under
-        way already."""
-        user = await self._identify(scope)
-        if isinstance(user, Access):
-            return [
-                self._decided(scope, slot.placement, user)
-                if slot.mode == "decided"
-                else self._loader(scope, plan, slot)
-                for slot in plan.slots
-            ]
-        return await asyncio.gather(*(self._ask_one(scope, plan, slot, user) for slot in plan.slots))
-
-    def under_page_policies(self, scope: Scope, plan: Plan, outcomes: list[Outcome]) -> list[Outcome]:
-        """What is left of the outcomes under `plan`, which knows more policies than the one they were found for."""
-        return [
-            self._loader(scope, plan, slot)
-            if outcome.is_loader or (slot.mode == "empty" and outcome.snippet)
-            else outcome
-            for slot, outcome in zip(plan.slots, outcomes, strict=True)
-        ]
 
     async def _ask_one(self, scope: Scope, plan: Plan, slot: Slot, user: EndUser) -> Outcome:
         if slot.mode != "decided":
@@ -96,7 +119,7 @@ class PageDecider:
         except Exception as error:
             self._events.failed(error, "decision", slot.placement.portal)
             return Outcome(b"", "internal_error")
-        return self._decided(scope, slot.placement, access, signed)
+        return self._outcome(scope, plan, slot, access.reason if not access.granted else None, signed)
 
     async def _signed(self, portal: Portal, user: EndUser, placement: Placement) -> str | None:
         """The signed link that goes into the page, if the rule wants one."""
@@ -119,14 +142,16 @@ class PageDecider:
             self._events.failed(error, "identity")
         return _UNCLEAR
 
-    def _decided(self, scope: Scope, placement: Placement, access: Access, signed: str | None = None) -> Outcome:
-        if not access.granted:
-            return Outcome(b"", access.reason)
+    def _outcome(self, scope: Scope, plan: Plan, slot: Slot, refusal: str | None, signed: str | None = None) -> Outcome:
+        if slot.mode != "decided":
+            return self._loader(scope, plan, slot)
+        if refusal is not None:
+            return Outcome(b"", refusal)
         try:
-            return Outcome(self._snippets.decided(placement, _root_path(scope), signed))
+            return Outcome(self._snippets.decided(slot.placement, _root_path(scope), signed))
         except Exception as error:
-            self._events.failed(error, "template", placement.portal)
-            return Outcome(b"", "template_error")
+            self._events.failed(error, "template", slot.placement.portal)
+            return Outcome(b"", _TEMPLATE_ERROR)
 
     def _loader(self, scope: Scope, plan: Plan, slot: Slot) -> Outcome:
         placement = slot.placement

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 from portal_gateway.html.scanner import Mark, MarkKind
-from portal_gateway.injection.decide import Outcome
-from portal_gateway.injection.plan import Plan
+from portal_gateway.injection.outcomes import Outcome
 
 # After so many bytes of one piece other requests have their turn: a kilobyte may unpack to a gigabyte.
 TURN_BYTES = 1024 * 1024
-
-
-Result: TypeAlias = tuple[str, str, str]
-"""Portal, mode, and the reason why its placement is empty; no reason if it was filled."""
 
 
 class Filling:
@@ -37,21 +29,3 @@ class Filling:
         # The loader cannot know whether it will show anything: it keeps the original and hides it by itself.
         self.dropping = mark.kind is MarkKind.REPLACE_START and not outcome.is_loader
         return mark.end_tags() + outcome.snippet
-
-
-def empty_reason(outcomes: Sequence[Outcome]) -> str | None:
-    """Why the page gets no snippet at all, when that is known before its first byte."""
-    for outcome in outcomes:
-        if outcome.snippet:
-            return None
-    return outcomes[0].reason
-
-
-def results(plan: Plan, outcomes: Sequence[Outcome], misses: Sequence[str]) -> list[Result]:
-    """What has become of each placement when the body is through. `misses` say why it has no place, if so."""
-    found = []
-    for target, slot in enumerate(plan.slots):
-        outcome = outcomes[target]
-        mode = "loader" if outcome.is_loader else "decided"
-        found.append((slot.placement.portal, mode, outcome.reason or misses[target]))
-    return found

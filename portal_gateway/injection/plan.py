@@ -103,8 +103,7 @@ def plan_injection(
     content_type = dict(headers).get(b"content-type")
     if content_type is not None and not _is_page[content_type]:
         return "content_type"  # the one answer that has to be cheap: nearly all responses get it
-    decisive = tuple([(name, value) for name, value in headers if _decides[name]])
-    eligible = _eligible(decisive)
+    eligible = _eligible(tuple([line for line in headers if _decides[line[0]]]))
     if isinstance(eligible, str):
         return eligible
     return _plan(eligible, page, own_origin() if eligible.policies.policies else "")

@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from portal_gateway.html.codings import CodingError, decoder, encoder
 from portal_gateway.html.meta_csp import PageHead
 from portal_gateway.html.scanner import Scanner, Segment
-from portal_gateway.injection.decide import Outcome, PageDecider
-from portal_gateway.injection.filling import TURN_BYTES, Filling, Result, empty_reason, results
+from portal_gateway.injection.decide import PageDecider
+from portal_gateway.injection.filling import TURN_BYTES, Filling
+from portal_gateway.injection.outcomes import Outcomes, Result
 from portal_gateway.injection.plan import Plan, under_page_policies
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.observe.events import Events
@@ -39,7 +40,7 @@ class Rewrite:
         page: PagePlacements,
         decider: PageDecider,
         events: Events,
-        outcomes: list[Outcome] | None,
+        outcomes: Outcomes | None,
         own_origin: Callable[[], str],
     ) -> None:
         """`outcomes` are what each placement gets if that is known already; else they are asked for from now on.
@@ -55,14 +56,14 @@ class Rewrite:
         self._committed = False
         self._fault: str | None = None
         # Known to stay as it is: neither decoded nor scanned.
-        self._passes = outcomes is not None and empty_reason(outcomes) is not None
+        self._passes = outcomes is not None and outcomes.empty_reason is not None
         self._scanner = Scanner(page.targets)
         self._unscanned = b""  # what went into the scanner and has not come out yet
         self._head = PageHead() if outcomes is None or plan.minds_policies else None
         self._filling = Filling(len(plan.slots))
         self._decoder = decoder(plan.coding)
         self._encoder = encoder(plan.coding)
-        self._asking: asyncio.Task[list[Outcome]] | None = None
+        self._asking: asyncio.Task[Outcomes] | None = None
         if outcomes is None:
             self._asking = asyncio.ensure_future(decider.ask(scope, plan))
             self._deadline = asyncio.get_running_loop().time() + page.budget_s - _AFTERWARDS_S
@@ -75,7 +76,7 @@ class Rewrite:
     @property
     def empty_reason(self) -> str | None:
         """Why the page gets no snippet, when that is known before its first byte."""
-        return empty_reason(self.outcomes) if self.outcomes is not None else None
+        return self.outcomes.empty_reason if self.outcomes is not None else None
 
     def misses(self) -> list[str]:
         """For each placement why it has no place, when the body is through; empty for those that have one, and where
@@ -86,7 +87,7 @@ class Rewrite:
     def results(self) -> list[Result]:
         """What has become of each placement when the body is through."""
         if self.outcomes is not None:
-            return results(self.plan, self.outcomes, self.misses())
+            return self.outcomes.results(self.misses())
         # The page ended before a place was found, and nobody was waited for.
         return [(s.placement.portal, s.mode, miss) for s, miss in zip(self.plan.slots, self.misses(), strict=True)]
 
@@ -171,7 +172,7 @@ class Rewrite:
         self._unscanned = self._unscanned[passed:]
         return segments
 
-    async def _within_budget(self) -> list[Outcome]:
+    async def _within_budget(self) -> Outcomes:
         assert self._asking is not None
         left_s = self._deadline - asyncio.get_running_loop().time()
         done, _ = await asyncio.wait({self._asking}, timeout=max(0.0, left_s))
@@ -179,7 +180,7 @@ class Rewrite:
             return self._asking.result()
         return self._decider.loaders(self._scope, self.plan)
 
-    def _under_page_policies(self, outcomes: list[Outcome]) -> list[Outcome]:
+    def _under_page_policies(self, outcomes: Outcomes) -> Outcomes:
         """What is left of the outcomes under the policies in the page itself. Every place is behind all that count."""
         if self._head is None:
             return outcomes

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
@@ -14,6 +13,7 @@ from portal_gateway.html.skipping import prepare
 from portal_gateway.languages.catalogue import FALLBACK, Language, LanguageTag, language
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings.portals import InjectRule, PortalSettings
+from portal_gateway.wire.memo import Memo
 
 # Start tags that end an open paragraph (HTML 13.2.6.4.7), and those that a template should not have there either.
 _BLOCK = re.compile(
@@ -72,16 +72,15 @@ class RuleSet:
         if self._rules:
             prepare()
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
-        self._cached = lru_cache(maxsize=2048)(self._find)
+        #: What goes into the page at a path (decoded, without the application's root path), or None.
+        self.for_path: Callable[[str], PagePlacements | None] = Memo(
+            self._find, max_entries=2048, max_key=MAX_PATH
+        ).__getitem__
 
     @property
     def placements(self) -> tuple[Placement, ...]:
         """Those of all paths, in the order of the configuration."""
         return tuple(placement for _, placement in self._rules)
-
-    def for_path(self, path: str) -> PagePlacements | None:
-        """What goes into the page at `path` (decoded, without the application's root path), or None."""
-        return self._cached(path) if len(path) <= MAX_PATH else None
 
     def version(self, *further: str) -> str:
         """A digest of all rules and of what else the inserted bytes depend on; any change changes it."""
@@ -89,6 +88,8 @@ class RuleSet:
         return sha256(described.encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
     def _find(self, path: str) -> PagePlacements | None:
+        if len(path) > MAX_PATH:
+            return None
         indexes = tuple(i for i, (pattern, _) in enumerate(self._rules) if pattern.fullmatch(path))
         if indexes not in self._pages:
             self._pages[indexes] = page_placements([self._rules[i][1] for i in indexes])

@@ -14,7 +14,8 @@ from collections import Counter
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
-from portal_gateway.injection.decide import Outcome, PageDecider
+from portal_gateway.injection.decide import PageDecider
+from portal_gateway.injection.outcomes import Outcomes
 from portal_gateway.injection.plan import Plan, plan_injection
 from portal_gateway.injection.requests import request_refusal
 from portal_gateway.injection.rules import PagePlacements, Placement, RuleSet
@@ -91,7 +92,7 @@ class SnippetHeaders:
             self._events.injected(slot.placement.portal, "loader" if outcome.is_loader else "decided")
         return found | self._timing("snippets" if found else reasons[0])
 
-    async def _outcomes(self, scope: Scope, plan: Plan, budget_s: float) -> list[Outcome]:
+    async def _outcomes(self, scope: Scope, plan: Plan, budget_s: float) -> Outcomes:
         outcomes = self._decider.at_hand(scope, plan)
         if outcomes is not None:
             return outcomes

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from portal_gateway.html.codings import CodingError
 from portal_gateway.injection.conditional import LoaderTags
-from portal_gateway.injection.decide import Outcome, PageDecider
-from portal_gateway.injection.filling import Result, empty_reason, results
+from portal_gateway.injection.decide import PageDecider
+from portal_gateway.injection.outcomes import Outcomes
 from portal_gateway.injection.plan import Plan, plan_injection
 from portal_gateway.injection.rewrite import Rewrite
 from portal_gateway.injection.rules import PagePlacements
-from portal_gateway.injection.whole import is_plain, whole_page
-from portal_gateway.observe.events import Events
+from portal_gateway.injection.whole import whole_page
+from portal_gateway.observe.events import Events, placed
 from portal_gateway.wire.asgi import Message, RawHeaders, Scope, Send
 
 
@@ -48,7 +48,7 @@ class PageResponder:
     """Wraps `send` for one request. Unless it is `done` when the app has returned or failed, call `aclose`."""
 
     _plan: Plan | None = None
-    _outcomes: list[Outcome] | None = None
+    _outcomes: Outcomes | None = None
     _rewrite: Rewrite | None = None
     # The app's head, from when it is known that the page is injected until the first bytes of its body.
     _start: Message | None = None
@@ -123,23 +123,23 @@ class PageResponder:
             await self._send_first(start, body, plan, last=last)
             return
         try:
-            if is_plain(plan, body):
-                page, misses = whole_page(body, self._page, outcomes)
-            else:
+            made = whole_page(body, plan, self._page, outcomes)
+            if made is None:
                 rewrite = self._new_rewrite(plan)
-                page = b"".join([chunk async for chunk in rewrite.run(body, last=True)])
-                outcomes, misses = rewrite.outcomes or outcomes, rewrite.misses()
+                made = b"".join([chunk async for chunk in rewrite.run(body, last=True)]), rewrite.misses()
+                outcomes = rewrite.outcomes or outcomes
         except Exception as error:
             await self._give_up(start, body, last=True, reason=self._reason_for(error))
             return
-        if all(misses):
+        page, misses = made
+        if misses is not None and all(misses):
             await self._give_up(start, body, last=True, reason=misses[0])
             return
         self.done = True
         head = self._head(start, plan, "whole", outcomes)
         head["headers"].append((b"content-length", b"%d" % len(page)))
         await self._send(head)
-        self._count(results(plan, outcomes, misses))
+        self._injector.events.count(outcomes.counted if misses is None else map(placed, outcomes.results(misses)))
         await self._send({"type": "http.response.body", "body": page, "more_body": False})
 
     async def _on_body(self, body: bytes, last: bool) -> None:
@@ -180,7 +180,7 @@ class PageResponder:
     async def _end(self, rewrite: Rewrite) -> None:
         self._drop_rewrite()
         self.done = True  # what an app still sends after the end is between it and the server
-        self._count(rewrite.results())
+        self._injector.events.count(map(placed, rewrite.results()))
         if not rewrite.is_broken:
             await self._send_body(b"", more=False)
         # Else it stays unfinished, at which the server breaks the connection: half a page must not look whole.
@@ -198,12 +198,13 @@ class PageResponder:
             start = {**start, "headers": [*start["headers"], _server_timing(reason)]}
         return self._send(start)
 
-    def _head(self, start: Message, plan: Plan, summary: str, outcomes: list[Outcome] | None = None) -> Message:
+    def _head(self, start: Message, plan: Plan, summary: str, outcomes: Outcomes | None = None) -> Message:
         """`start` as the head of the page that `outcomes` go into. Server-Timing gives the `summary`, or says why
         nothing goes in."""
-        headers = plan.head(start["headers"], self._injector.tags)
-        if self._injector.server_timing:
-            headers.append(_server_timing((outcomes and empty_reason(outcomes)) or summary))
+        injector = self._injector
+        headers = plan.head(start["headers"], injector.tags)
+        if injector.server_timing:
+            headers.append(_server_timing((outcomes and outcomes.empty_reason) or summary))
         start["headers"] = headers
         return start
 
@@ -234,14 +235,6 @@ class PageResponder:
             return "broken_coding"
         self._injector.events.failed(error, "injection")
         return "internal_error"
-
-    def _count(self, found: list[Result]) -> None:
-        events = self._injector.events
-        for portal, mode, reason in found:
-            if reason:
-                events.placement_empty(portal, reason)
-            else:
-                events.injected(portal, mode)
 
 
 async def _held() -> None:

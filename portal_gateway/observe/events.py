@@ -7,6 +7,7 @@ and no personal data gets in.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from portal_gateway.models import Access, Verdict
 
@@ -22,6 +23,13 @@ class Counts(dict[Series, int]):
         return 0
 
 
+def placed(result: tuple[str, str, str]) -> Series:
+    """What is counted for one rule in one page. The result is the portal, the mode of the snippet that went in, and the
+    reason if none did."""
+    portal, mode, reason = result
+    return ("placement_empty", portal, reason) if reason else ("injected", portal, mode)
+
+
 class Events:
     """Counts what happened. `counts` maps (event, portal or mode, reason) to a number.
 
@@ -31,6 +39,11 @@ class Events:
     def __init__(self) -> None:
         self.counts = Counts()
         self.conditions: set[tuple[str, str]] = set()
+
+    def count(self, happened: Iterable[Series]) -> None:
+        """What has been put into the words of `counts` already."""
+        for series in happened:
+            self.counts[series] += 1
 
     def injected(self, portal: str, mode: str) -> None:
         self.counts["injected", portal, mode] += 1

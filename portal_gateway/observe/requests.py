@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 
 from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.observe.exposition import Samples, added
 from portal_gateway.observe.figures import RequestFigures
 from portal_gateway.observe.request_ids import REQUEST_ID, identify
-from portal_gateway.wire.asgi import ASGIApp, Message, Receive, Scope, Send
+from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 
 # Of the gateway's own paths: the key of a shared link opens a form to whoever has it.
 _SHARED_LINK_KEY = re.compile(rb"(?<=/join/).+", re.DOTALL)
@@ -31,8 +31,7 @@ class RequestObserver:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request_id, trace_id = identify(scope)
-        figures = self._figures(scope)
+        observed = self.begin(scope)
         status = size = 0
 
         def relay(message: Message) -> Awaitable[None]:  # no coroutine of its own: most of the time it adds nothing
@@ -42,22 +41,20 @@ class RequestObserver:
                 size += len(message.get("body", b""))
             elif kind in _STARTS:
                 status = message.get("status", 101)
-                _put_id(message, request_id)
+                message["headers"] = observed.named(message.get("headers", ()))
             return send(message)
 
-        figures.in_flight += 1
-        began = perf_counter()
         try:
             await self._app(scope, receive, relay)
         finally:
-            seconds = perf_counter() - began
-            figures.ended(status, seconds)
-            path = scope["raw_path"]
-            if figures is self._portal_figures:
-                path = _SHARED_LINK_KEY.sub(b"...", path)
-            self._log.request_ended(
-                request_id.decode(), trace_id, scope.get("method", "GET"), path, status, size, seconds
-            )
+            observed.ended(status, size)
+
+    def begin(self, scope: Scope) -> Observed:
+        """A request begins: its headers name it from now on."""
+        figures, path = self._figures(scope), scope["raw_path"]
+        if figures is self._portal_figures:
+            path = _SHARED_LINK_KEY.sub(b"...", path)
+        return Observed(scope, path, figures, self._log)
 
     def samples(self) -> Samples:
         parts = [figures.samples() for figures in (self._app_figures, self._portal_figures, self._websocket_figures)]
@@ -72,10 +69,34 @@ class RequestObserver:
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
-def _put_id(message: Message, request_id: bytes) -> None:
-    """Name the request in its response, unless the app has done so."""
-    headers = message.get("headers", ())
-    for name, _ in headers:
-        if name == REQUEST_ID:
-            return
-    message["headers"] = [*headers, (REQUEST_ID, request_id)]
+class Observed:
+    """A request that is being served."""
+
+    __slots__ = ("_began", "_figures", "_log", "_method", "_path", "_request_id", "_trace_id")
+
+    def __init__(self, scope: Scope, path: bytes, figures: RequestFigures, log: AccessLog) -> None:
+        """`path` is what the log shows of the request's target."""
+        self._request_id, self._trace_id = identify(scope)
+        self._method = scope.get("method", "GET")
+        self._path = path
+        self._figures = figures
+        self._log = log
+        figures.in_flight += 1
+        self._began = perf_counter()
+
+    def named(self, headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+        """The headers of its response, which name it unless the app has done so."""
+        named = list(headers)
+        for name, _ in named:
+            if name == REQUEST_ID:
+                return named
+        named.append((REQUEST_ID, self._request_id))
+        return named
+
+    def ended(self, status: int, size: int) -> None:
+        """It is over. `status` is 0 if nobody was left to answer; `size` is that of the body in bytes."""
+        seconds = perf_counter() - self._began
+        self._figures.ended(status, seconds)
+        self._log.request_ended(
+            self._request_id.decode(), self._trace_id, self._method, self._path, status, size, seconds
+        )

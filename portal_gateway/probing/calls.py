@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -83,10 +84,16 @@ class Told:
 
 
 class Api:
-    """One vendor's API, or another server, at `base_url`; `headers` go with every call."""
+    """One vendor's API, or another server, at `base_url`; `headers` go with every call.
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+    `ca_file` holds the authorities that are believed instead of the system's.
+    """
+
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str], timeout_s: float, *, ca_file: Path | None = None
+    ) -> None:
         self._base_url = base_url
+        self._ca_file = ca_file
         self._timeout_s = timeout_s
         self._headers = {
             "accept": "application/json, text/plain",
@@ -99,8 +106,9 @@ class Api:
         """The answer to a GET of `path`, which is percent-encoded already; `headers` replace the API's own."""
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         sent = [(key.encode(), value.encode()) for key, value in {**self._headers, **headers}.items()]
+        url = f"{self._base_url}{path}{query}"
         try:
-            answer = fetch(f"{self._base_url}{path}{query}", sent, timeout_s=self._timeout_s, max_bytes=MAX_BYTES)
+            answer = fetch(url, sent, timeout_s=self._timeout_s, max_bytes=MAX_BYTES, ca_file=self._ca_file)
         except FetchFailed as error:
             return Told(None, f"no answer: {error}")
         return Told(answer)

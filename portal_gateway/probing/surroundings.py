@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from portal_gateway.identity.fields import user_from
 from portal_gateway.identity.jwks import usable_keys
@@ -16,6 +17,7 @@ from portal_gateway.settings.identity import JwtIdentity, WhoamiIdentity
 from portal_gateway.settings.schema import Settings
 from portal_gateway.store.base import StoreUnavailable
 from portal_gateway.store.registry import open_store
+from portal_gateway.wire.path_prefixes import PathPrefixes
 
 TIMEOUT_S = 5.0
 
@@ -40,16 +42,18 @@ def probe_issuer(settings: JwtIdentity) -> Iterator[Finding]:
         yield Finding("ok", what, str(told), f"{sum(map(len, keys.values()))} usable, for {names}")
 
 
-def probe_whoami(settings: WhoamiIdentity, upstream: str | None) -> Iterator[Finding]:
-    """How the app answers when nobody is signed in."""
+def probe_whoami(settings: WhoamiIdentity, upstreams: Mapping[str, str], ca_file: Path | None) -> Iterator[Finding]:
+    """How the app answers when nobody is signed in. `upstreams` are the apps by prefix."""
     what = f"{settings.path} of the app, without a session"
-    if upstream is None:
+    if not upstreams:
         yield Finding("note", what, meaning="not tried: which app is behind the gateway is known for the sidecar only")
         return
+    upstream = PathPrefixes(upstreams).find(settings.path.partition("?")[0].encode("ascii"))
     if upstream.startswith("unix:"):
         yield Finding("note", what, meaning="not tried: the app listens on a Unix socket")
         return
-    told = Api(upstream, {"accept": "application/json"}, settings.timeout_s).get(settings.path)
+    api = Api(upstream, {"accept": "application/json"}, settings.timeout_s, ca_file=ca_file)
+    told = api.get(settings.path)
     meaning = _whoami_problem(told, settings)
     yield Finding("problem", what, str(told), meaning) if meaning else Finding("ok", what, str(told), "read as: nobody")
 
@@ -103,4 +107,4 @@ def identity_findings(settings: Settings) -> Iterator[Finding]:
         if isinstance(source, JwtIdentity):
             yield from probe_issuer(source)
         elif isinstance(source, WhoamiIdentity):
-            yield from probe_whoami(source, settings.upstream)
+            yield from probe_whoami(source, settings.upstreams, settings.upstream_tls.ca_file)

@@ -23,6 +23,7 @@ import httpx
 
 from portal_gateway._version import __version__
 from portal_gateway.errors import VendorBusy, VendorError, VendorRefusedUs, VendorUnavailable, VendorUnreadable
+from portal_gateway.observe.spans import Call, call_span
 from portal_gateway.providers.alerts import Alerts
 from portal_gateway.providers.refusals import Refusals
 from portal_gateway.providers.retry_after import retry_after_s
@@ -87,15 +88,8 @@ class VendorClient:
         Raises VendorUnavailable, VendorRefusedUs (401), VendorBusy (429), VendorError.
         """
         request = self._request(method, path, params, headers, json)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._exchange(request)
-        except TimeoutError:
-            self._alerts.called(VendorUnavailable.code)
-            raise VendorUnavailable(f"the vendor did not answer within {self._timeout_s:g} s") from None
-        except VendorError as error:
-            self._alerts.called(error.code)
-            raise
+        with call_span(method, self._base_url) as call:
+            answer = await self._answer(request, call)
         self._alerts.called("answered")
         return answer
 
@@ -130,9 +124,21 @@ class VendorClient:
         except (httpx.InvalidURL, ValueError):
             raise VendorError(_UNSENDABLE) from None
 
-    async def _exchange(self, request: httpx.Request) -> VendorAnswer:
+    async def _answer(self, request: httpx.Request, call: Call) -> VendorAnswer:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._exchange(request, call)
+        except TimeoutError:
+            self._alerts.called(VendorUnavailable.code)
+            raise VendorUnavailable(f"the vendor did not answer within {self._timeout_s:g} s") from None
+        except VendorError as error:
+            self._alerts.called(error.code)
+            raise
+
+    async def _exchange(self, request: httpx.Request, call: Call) -> VendorAnswer:
         try:
             response = await self._opened().handle_async_request(request)
+            call.status = response.status_code
             try:
                 self._check_status(response.status_code, response.headers)
                 return await self._read(response)

@@ -1,9 +1,9 @@
 """One connection to the upstream: one exchange at a time, back-pressure both ways, time-outs by tick.
 
 An exchange is `begin`, then `write` and `drain` for the request's body and `request_sent`; its response fills the
-parser that `begin` gives, and `more` waits for that. Whatever goes wrong is kept as one error and raised to who waits
-for the response, after the bytes that came before it. Nothing here makes a task or a timer: the pool calls `tick` some
-times a second.
+parser that `begin` gives. A task waits for that with `more`; who is no task gives `begin` a function to be called.
+Whatever goes wrong is kept as one `error` and told to who reads the response, after the bytes that came before it.
+Nothing here makes a task or a timer: the pool calls `tick` some times a second.
 """
 
 from __future__ import annotations
@@ -34,28 +34,60 @@ class UpstreamConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._response: ResponseParser | None = None
         self._on_tick: Callable[[], None] | None = None
-        self._error: Exception | None = None
+        self._on_more: Callable[[], None] | None = None
         self._exchanges = 0
         self._sent = False
         self._reading_paused = False
         self._writing_paused = False
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._is_awaited = False
         self._moved_at = 0.0
+        self.error: Exception | None = None
         self.idle_since = 0.0
         self.is_usable = True
         self.is_lost = False
 
     # The exchange.
 
-    def begin(self, head: bytes, method: str, on_tick: Callable[[], None], *, has_body: bool) -> ResponseParser:
-        """Start an exchange by sending the head of its request. `on_tick` is called at each tick until it ends."""
+    def begin(
+        self,
+        head: bytes,
+        method: str,
+        *,
+        has_body: bool = False,
+        on_tick: Callable[[], None] | None = None,
+        on_more: Callable[[], None] | None = None,
+    ) -> ResponseParser:
+        """Start an exchange by sending the head of its request.
+
+        Until it ends, `on_tick` is called at each tick, and `on_more` whenever the response or an error has come.
+        """
         response = self._response = ResponseParser(method, self._limits.head_bytes)
         self._on_tick = on_tick
+        self._on_more = on_more
+        self._is_awaited = on_more is not None
         self._exchanges += 1
         self._sent = not has_body
         self.write(head)
         return response
+
+    def hand_over(self, on_tick: Callable[[], None]) -> None:
+        """From now on a task reads the response, with `more`."""
+        self._on_tick = on_tick
+        self._on_more = None
+        self._is_awaited = False
+
+    def hold(self) -> None:
+        """Nobody wants more of the response for now: the client is the slow side."""
+        self._is_awaited = False
+
+    def resume(self) -> None:
+        """More of the response is wanted."""
+        if self._reading_paused:
+            self._resume_reading()
+        self._is_awaited = True
+        self._moved_at = self._loop.time()
 
     def write(self, data: bytes) -> None:
         """Send bytes of the request; dropped once the connection has failed, of which the reader learns."""
@@ -79,20 +111,19 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def more(self) -> None:
         """Wait until more of the response has arrived. Raises UpstreamError, or what `fail` was called with."""
-        if self._error is not None:
-            raise self._error
-        if self._reading_paused:
-            self._resume_reading()
+        if self.error is not None:
+            raise self.error
+        self.resume()
         self._reader = self._loop.create_future()
-        self._moved_at = self._loop.time()
         try:
             await self._reader
         finally:
             self._reader = None
+            self._is_awaited = False
 
     def end(self) -> bool:
         """Forget the exchange; whether the connection can serve another one."""
-        response, self._response, self._on_tick = self._response, None, None
+        response, self._response, self._on_tick, self._on_more = self._response, None, None, None
         if response is None or not response.complete or response.head is None:
             return False
         if self._reading_paused:
@@ -104,10 +135,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def fail(self, error: Exception) -> None:
         """Close at once; the reader gets `error`. A response that has already arrived stays readable."""
-        if self._error is None:
-            self._error = error
+        if self.error is None:
+            self.error = error
         self.abort()
-        _wake(self._reader)
+        self._tell()
         _wake(self._writer)
 
     def abort(self) -> None:
@@ -118,7 +149,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Look at the time-outs. No one waits for the upstream while the client is the slow side."""
         if self._on_tick is not None:
             self._on_tick()
-        if self._reader is None and self._writer is None:
+        if not self._is_awaited and self._writer is None:
             return
         awaiting_head = self._response is not None and self._response.head is None
         if awaiting_head and self._writer is None:
@@ -133,20 +164,21 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._response is None:
+        response = self._response
+        if response is None:
             # Nobody asked: a late second response, or a farewell such as 408.
             self.abort()
             return
         self._moved_at = self._loop.time()
         try:
-            self._response.feed(data)
+            response.feed(data)
         except BadResponse as error:
             self.fail(UpstreamUnavailable(f"the app's response is malformed: {error}"))
             return
-        if self._response.buffered > HIGH_WATER_BYTES and self.is_usable:
+        self._tell()
+        if response.buffered > HIGH_WATER_BYTES and self.is_usable:
             self._reading_paused = True
             self._transport.pause_reading()
-        _wake(self._reader)
 
     def eof_received(self) -> None:
         # The transport closes itself.
@@ -171,7 +203,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _ended(self, error: Exception | None) -> None:
         """The upstream sends no more: the regular end of some responses, an error for all others."""
         response = self._response
-        if response is None or response.complete or self._error is not None:
+        if response is None or response.complete or self.error is not None:
             return
         if error is None:
             try:
@@ -179,11 +211,17 @@ class UpstreamConnection(asyncio.Protocol):
             except BadResponse as bad:
                 error = bad
         if error is None:
-            _wake(self._reader)
+            self._tell()
         elif self._exchanges > 1 and not response.started:
             self.fail(StaleConnection("the app closed the connection"))
         else:
             self.fail(UpstreamUnavailable(f"the app broke off: {error}"))
+
+    def _tell(self) -> None:
+        if self._on_more is not None:
+            self._on_more()
+        else:
+            _wake(self._reader)
 
     def _resume_reading(self) -> None:
         self._reading_paused = False

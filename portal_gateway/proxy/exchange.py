@@ -60,14 +60,21 @@ class Exchange:
         An error after the start of the response leaves it unfinished: never a truncation that looks complete.
         """
         request = self._request
-        response = self._connection.begin(request.head, request.method, self._listen, has_body=request.has_body)
+        response = self._connection.begin(request.head, request.method, has_body=request.has_body, on_tick=self._listen)
         try:
             if request.has_body and (self._may_listen or await self._client_may_continue(response)):
                 self._listen()
             await self._relay_response(response)
         finally:
-            if self._listener is not None:
-                self._listener.cancel()
+            self._stop_listening()
+
+    async def take_over(self, response: ResponseParser) -> None:
+        """Relay the response to a request that has been sent already, and has no body. Raises as `run`."""
+        self._connection.hand_over(self._listen)
+        try:
+            await self._relay_response(response)
+        finally:
+            self._stop_listening()
 
     async def _client_may_continue(self, response: ResponseParser) -> bool:
         """Whether the client shall send the body it has announced; asking for it tells it to."""
@@ -123,6 +130,10 @@ class Exchange:
     def _listen(self) -> None:
         if self._listener is None and self._may_listen:
             self._listener = asyncio.get_running_loop().create_task(self._listen_to_client())
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
 
     async def _listen_to_client(self) -> None:
         try:

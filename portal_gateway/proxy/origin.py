@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -33,10 +34,11 @@ class Origin:
     path: str | None = None
 
     @classmethod
-    def parse(cls, url: str) -> Origin:
+    def parse(cls, url: str, ca_file: Path | None = None) -> Origin:
         """The origin of `http[s]://host[:port]` or `unix:/path`. Raises ValueError for anything else.
 
-        A certificate of an https upstream is verified against the system's authorities and the host name.
+        A certificate of an https upstream is verified against the host name, and against the authorities of `ca_file`
+        or the system's. Raises OSError if that file cannot be used.
         """
         if unix := _UNIX.fullmatch(url):
             return cls("localhost", 0, b"localhost", path=unix[1])
@@ -46,10 +48,16 @@ class Origin:
         parts = urlsplit(url)
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError(f"upstream {url!r} must not have a path, query or fragment: requests keep their own path")
-        tls = ssl.create_default_context() if parts.scheme == "https" else None
+        tls = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
         assert parts.hostname is not None
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
         return cls(parts.hostname, port, origin.partition("://")[2].encode("ascii"), tls)
+
+    @property
+    def address(self) -> str:
+        """What tells it from others, for people: `127.0.0.1:8000`, or the path of the socket."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.path or f"{host}:{self.port}"
 
     @property
     def server_hostname(self) -> str | None:

@@ -47,15 +47,22 @@ class ConnectionPool:
 
         Raises UpstreamTimeout if none is ours within the connect time-out, UpstreamUnavailable.
         """
-        connection = None if fresh else self._take_idle()
-        if connection is None:
-            connection = await self._open_or_wait(fresh)
+        connection = None if fresh else self.take_idle()
+        if connection is not None:
+            return connection
+        connection = await self._open_or_wait(fresh)
         if self._closed:
             connection.abort()
             raise UpstreamUnavailable("the gateway is shutting down")
-        self._busy.add(connection)
-        self._keep_ticking()
-        return connection
+        return self._taken(connection)
+
+    def take_idle(self) -> UpstreamConnection | None:
+        """As `acquire`, if there is one at hand."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return self._taken(connection)
+        return None
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection after its exchange, however that ended; closed unless fit for another."""
@@ -81,12 +88,11 @@ class ConnectionPool:
         # Transports close their sockets in the next turn of the loop.
         await asyncio.sleep(0)
 
-    def _take_idle(self) -> UpstreamConnection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_usable:
-                return connection
-        return None
+    def _taken(self, connection: UpstreamConnection) -> UpstreamConnection:
+        self._busy.add(connection)
+        if self._ticker is None:
+            self._keep_ticking()
+        return connection
 
     async def _open_or_wait(self, fresh: bool) -> UpstreamConnection:
         try:

@@ -7,7 +7,9 @@ cookies, or its refusal. Each side negotiates its own extensions; towards the up
 from __future__ import annotations
 
 import asyncio
+import io
 from contextlib import suppress
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
@@ -105,7 +107,7 @@ class WebSocketRelay:
         from_client = asyncio.create_task(self._relay_from_client(upstream, receive))
         try:
             while True:
-                data = await upstream.recv()
+                data = await _next_message(upstream)
                 try:
                     await send(_message(data))
                 except OSError:
@@ -193,10 +195,23 @@ async def _close_upstream(upstream: ClientConnection, code: int, reason: str) ->
         await upstream.close(code, reason)
 
 
+async def _next_message(upstream: ClientConnection) -> str | bytes:
+    """The next message, in however many fragments it comes: `recv` takes 4096, browsers take any number."""
+    fragments = upstream.recv_streaming()
+    first = await anext(fragments)
+    whole: Any = None
+    async for fragment in fragments:
+        if whole is None:
+            whole = io.StringIO() if isinstance(first, str) else io.BytesIO()
+            whole.write(first)
+        whole.write(fragment)
+    return first if whole is None else whole.getvalue()
+
+
 def _message(data: str | bytes) -> Message:
     if isinstance(data, str):
         return {"type": "websocket.send", "text": data}
-    return {"type": "websocket.send", "bytes": bytes(data)}
+    return {"type": "websocket.send", "bytes": data}
 
 
 def _raw(headers: Headers) -> RawHeaders:

@@ -12,17 +12,22 @@ from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.observe.scoreboard import Scoreboard
 from portal_gateway.proxy.allocator import keep_heap
 from portal_gateway.serving.service import Service
+from portal_gateway.serving.watching import hang_up_on_changes
 from portal_gateway.serving.worker import Worker
 
 
-def serve_sidecar(service: Service, listener: socket.socket, admin: socket.socket | None, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; SIGHUP loads the configuration anew."""
+def serve_sidecar(
+    service: Service, listener: socket.socket, admin: socket.socket | None, *, workers: int, watch: bool
+) -> None:
+    """Serve until SIGINT or SIGTERM; SIGHUP loads the configuration anew, and with `watch` so does a change of it."""
     configure_logging()
     keep_heap()
     board = Scoreboard(workers)
     log = AccessLog(sys.stdout)
     if workers == 1:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it serves: nothing has changed since the file was read
+        if watch:
+            hang_up_on_changes(service.files)
         Worker(service, listener, admin, board, log).run()
         return
     from portal_gateway.serving.supervisor import Supervisor
@@ -33,6 +38,7 @@ def serve_sidecar(service: Service, listener: socket.socket, admin: socket.socke
         reload=lambda: service.reload() is not None,
         drain_s=lambda: service.settings.drain_s,
         stop_listening=listener.close,
+        has_changed=service.files.changed if watch else lambda: False,
     ).run()
 
 

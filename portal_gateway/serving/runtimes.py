@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from portal_gateway.observe.exposition import Samples, added, labels, lasting
-from portal_gateway.observe.metrics import FAMILIES, event_samples, samples_of
+from portal_gateway.observe.metrics import FAMILIES, event_samples
+from portal_gateway.proxy.upstreams import Upstream
 from portal_gateway.serving.garbage import settle
 from portal_gateway.sidecar import Sidecar
 from portal_gateway.wire.asgi import Receive, Scope, Send
@@ -15,28 +16,46 @@ class Runtimes:
     """An ASGI app whose inside can be replaced while it runs: no request is cut off or sees both."""
 
     def __init__(self, sidecar: Sidecar) -> None:
-        self._current = _Runtime(sidecar)
-        self._retired: set[_Runtime] = set()
+        self._current = Runtime(sidecar)
+        self._retired: set[Runtime] = set()
         self._closings: set[asyncio.Task[None]] = set()
         self._past: Samples = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        runtime = self._current
-        runtime.requests += 1
+        runtime = self.enter()
         try:
             await runtime.sidecar.app(scope, receive, send)
         finally:
-            runtime.requests -= 1
-            if runtime is not self._current:
-                self._close_if_over(runtime)
+            self.leave(runtime)
+
+    def enter(self) -> Runtime:
+        """What a request that has come now is for, until it leaves."""
+        runtime = self._current
+        runtime.requests += 1
+        return runtime
+
+    def leave(self, runtime: Runtime) -> None:
+        """A request is over."""
+        runtime.requests -= 1
+        if runtime is not self._current:
+            self._close_if_over(runtime)
+
+    @property
+    def sidecar(self) -> Sidecar:
+        """The one of this moment."""
+        return self._current.sidecar
 
     def is_ours(self, path: str) -> bool:
         """Whether `path` is one of the gateway's own, which the app behind never sees."""
-        return path.startswith(self._current.mount_prefix) or path == self._current.mount_prefix[:-1]
+        return self._current.sidecar.app.is_own(path)
+
+    def mount_path(self) -> str:
+        """Where the gateway's own paths begin."""
+        return self._current.sidecar.app.gateway.settings.mount_path
 
     def replace(self, sidecar: Sidecar) -> None:
         """Requests that come from now on are for `sidecar`."""
-        retired, self._current = self._current, _Runtime(sidecar)
+        retired, self._current = self._current, Runtime(sidecar)
         self._retired.add(retired)
         self._close_if_over(retired)
 
@@ -58,38 +77,44 @@ class Runtimes:
     def troubles(self) -> list[str]:
         """What is not as it should be, as far as it is known without asking anybody."""
         sidecar = self._current.sidecar
-        away = ["upstream: did not answer the last request that it was asked"] if sidecar.pages.upstream_away else []
+        failing = [upstream.origin.address for upstream in sidecar.proxy.upstreams.all if upstream.is_failing]
+        away = [f"upstream {address}: failed the last request that it was asked" for address in failing]
         conditions = sidecar.app.gateway.events.conditions
         return away + sorted(f"portal {portal}: {condition}" for portal, condition in conditions)
 
-    def _close_if_over(self, runtime: _Runtime) -> None:
+    def _close_if_over(self, runtime: Runtime) -> None:
         if runtime.requests == 0 and runtime in self._retired:
             self._retired.remove(runtime)
             closing = asyncio.create_task(self._close(runtime))
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
 
-    async def _close(self, runtime: _Runtime) -> None:
+    async def _close(self, runtime: Runtime) -> None:
         await runtime.sidecar.aclose()
         self._past = added([self._past, lasting(runtime.samples(), FAMILIES)])
         del runtime
         settle()
 
 
-class _Runtime:
+class Runtime:
     """One sidecar and how many requests are under way in it."""
 
     def __init__(self, sidecar: Sidecar) -> None:
         self.sidecar = sidecar
-        self.mount_prefix = sidecar.app.gateway.settings.mount_path + "/"
         self.requests = 0
 
     def samples(self) -> Samples:
-        pool = self.sidecar.proxy.pool
-        return added(
-            [
-                event_samples(self.sidecar.app.gateway.events.counts),
-                samples_of("upstream_failures_total", "code", self.sidecar.pages.failures),
-                samples_of("upstream_connections", "state", {"busy": pool.busy_count, "idle": pool.idle_count}),
-            ]
-        )
+        upstreams = self.sidecar.proxy.upstreams.all
+        return added([event_samples(self.sidecar.app.gateway.events.counts), *map(_upstream_samples, upstreams)])
+
+
+def _upstream_samples(upstream: Upstream) -> Samples:
+    name, pool = upstream.origin.address, upstream.pool
+    failures = {labels(upstream=name, code=code): count for code, count in upstream.failures.items()}
+    connections = {"busy": pool.busy_count, "idle": pool.idle_count}
+    return {
+        "portal_gateway_upstream_failures_total": dict(failures),
+        "portal_gateway_upstream_connections": {
+            labels(upstream=name, state=state): count for state, count in connections.items()
+        },
+    }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from portal_gateway.errors import SettingsError
-from portal_gateway.settings import Settings, load_settings
+from portal_gateway.serving.watching import WatchedFiles
+from portal_gateway.settings import Settings
+from portal_gateway.settings.load import load_file
 from portal_gateway.sidecar import Sidecar, build_sidecar
 
 logger = logging.getLogger("portal_gateway.serve")
@@ -17,6 +20,7 @@ class Service:
     def __init__(self, config: str, upstream: str | None) -> None:
         self._config = config
         self._overrides = {"upstream": upstream} if upstream else {}
+        self.files = WatchedFiles()
         self.settings = self._load()
         self.sidecar()  # everything that can be wrong is found before an address is taken
 
@@ -42,4 +46,4 @@ class Service:
         return sidecar
 
     def _load(self) -> Settings:
-        return load_settings(self._config, overrides=self._overrides)
+        return load_file(Path(self._config), overrides=self._overrides, reading=self.files.note)

@@ -34,6 +34,7 @@ class Supervisor:
 
     `reload` says whether the configuration is good, `drain_s` how long requests may go on after a stop signal, and
     `stop_listening` closes our own copy of the listener then: no connection shall wait for workers that are leaving.
+    `has_changed` is asked now and then whether the configuration should be loaded anew.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Supervisor:
         reload: Callable[[], bool],
         drain_s: Callable[[], float],
         stop_listening: Callable[[], None],
+        has_changed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._work = work
         self._board = board
         self._reload = reload
         self._drain_s = drain_s
         self._stop_listening = stop_listening
+        self._has_changed = has_changed
         self._numbers: dict[int, int] = {}  # by pid
         self._missing: set[int] = set()
         self._kill_at: float | None = None
@@ -72,12 +75,15 @@ class Supervisor:
         elif number == signal.SIGALRM:
             self._look_after()
         elif number == signal.SIGHUP:
-            if self._reload():
-                self._send(signal.SIGHUP)
+            self._hang_up()
         else:
             self._kill_at = self._kill_at or time.monotonic() + self._drain_s() + GRACE_S
             self._stop_listening()
             self._send(signal.SIGTERM)
+
+    def _hang_up(self) -> None:
+        if self._reload():
+            self._send(signal.SIGHUP)
 
     def _start(self, number: int) -> None:
         self._board.touch(number)
@@ -116,6 +122,8 @@ class Supervisor:
             missing, self._missing = self._missing, set()
             for number in missing:
                 self._start(number)
+            if self._has_changed():
+                self._hang_up()
         for pid, number in self._numbers.items():
             if self._kill_at is not None and now > self._kill_at:
                 os.kill(pid, signal.SIGKILL)

@@ -28,6 +28,8 @@ from portal_gateway.observe.scoreboard import Entry, Scoreboard
 from portal_gateway.serving.garbage import settle
 from portal_gateway.serving.runtimes import Runtimes
 from portal_gateway.serving.service import Service
+from portal_gateway.serving.straight import StraightPath
+from portal_gateway.serving.tracing import start_tracing
 from portal_gateway.wire.asgi import ASGIApp
 
 logger = logging.getLogger("portal_gateway.serve")
@@ -66,7 +68,8 @@ class Worker:
         self._reloads: Counter[str] = Counter()
         self._runtimes = Runtimes(service.sidecar())
         self._observer = RequestObserver(self._runtimes, log, self._runtimes.is_ours)
-        config = _config(self._observer, service.settings.drain_s, service.settings.client_limits.limits())
+        self._tracing = start_tracing()
+        config = _config(*self._served(service.settings.client_limits.limits()), service.settings.drain_s)
         self._server = _Server(config, self._reload, supervised=lifeline is not None)
 
     def run(self) -> None:
@@ -76,6 +79,14 @@ class Worker:
                 runner.run(self._serve())
         finally:
             self._log.flush()
+            if self._tracing is not None:
+                self._tracing.stop()
+
+    def _served(self, limits: ClientLimits) -> tuple[ASGIApp, type[asyncio.Protocol]]:
+        if self._tracing is None:
+            return self._observer, http11_protocol(limits, StraightPath(self._runtimes, self._observer))
+        # What goes straight has no span.
+        return self._tracing.around(self._observer, self._runtimes.mount_path), http11_protocol(limits)
 
     async def _serve(self) -> None:
         if self._lifeline is not None:
@@ -102,7 +113,7 @@ class Worker:
             yield
             return
         app = create_admin(self._entry_of_all, lambda: self._server.should_exit)
-        server = _AdminServer(_config(app, _ADMIN_DRAIN_S, ClientLimits()))
+        server = _AdminServer(_config(app, http11_protocol(), _ADMIN_DRAIN_S))
         serving = asyncio.create_task(server.serve(sockets=[self._admin]))
         try:
             yield
@@ -152,11 +163,11 @@ class Worker:
         }
 
 
-def _config(app: ASGIApp, drain_s: int, limits: ClientLimits) -> uvicorn.Config:
+def _config(app: ASGIApp, protocol: type[asyncio.Protocol], drain_s: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        http=http11_protocol(limits),
+        http=protocol,
         ws="websockets-sansio",
         proxy_headers=False,
         server_header=False,

@@ -10,6 +10,7 @@ from portal_gateway.settings.colors import DARK_CARD, LIGHT_CARD, READABLE, cont
 from portal_gateway.settings.identity import JwtIdentity
 from portal_gateway.settings.portals import RocketlanePortal
 from portal_gateway.settings.schema import Settings
+from portal_gateway.wire.path_prefixes import PathPrefixes
 
 
 def advice(settings: Settings) -> Iterator[Problem]:
@@ -21,6 +22,7 @@ def advice(settings: Settings) -> Iterator[Problem]:
     for index, source in enumerate(settings.identity):
         if isinstance(source, JwtIdentity) and source.audience is None:
             yield Problem(f"identity[{index}].audience", "not set: set it if your issuer serves several apps")
+    yield from _upstreams(settings)
     for name, portal in settings.portals.items():
         if not portal.inject:
             yield Problem(
@@ -38,6 +40,18 @@ def advice(settings: Settings) -> Iterator[Problem]:
     for name, join in settings.joins.items():
         if join.anyone:
             yield Problem(f"portals.{name}.join.anyone", "whoever has a shared link of this portal gets in")
+
+
+def _upstreams(settings: Settings) -> Iterator[Problem]:
+    own = PathPrefixes({settings.mount_path: True, "/": False})
+    for prefix in settings.upstreams:
+        if own.find(prefix.encode("ascii")):
+            yield Problem(
+                f"upstream.{prefix}", f"is never asked: {settings.mount_path} (mount_path) is the gateway's own"
+            )
+    uses_tls = any(url.startswith("https:") for url in settings.upstreams.values())
+    if settings.upstream_tls.ca_file is not None and not uses_tls:
+        yield Problem("upstream_tls.ca_file", "has no effect: no upstream is https")
 
 
 def _colors(brand: BrandSettings) -> Iterator[Problem]:

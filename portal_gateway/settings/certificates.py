@@ -8,9 +8,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
+from portal_gateway.settings.files import located
+
 
 def _readable(path: Path, info: ValidationInfo) -> Path:
-    path = (info.context or {}).get("base_dir", Path()) / path
+    path = located(path, info)
     try:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from portal_gateway.errors import Problem, SettingsError
 from portal_gateway.settings.contradictions import Location, contradictions
+from portal_gateway.settings.files import Reading, nobody_watches
 from portal_gateway.settings.schema import Settings
 from portal_gateway.settings.yaml_source import YamlDocument
 
@@ -36,7 +37,18 @@ def load_settings(
         return config
     if isinstance(config, Mapping):
         return _validate({**config, **overrides}, "config", {"environ": environ, "base_dir": Path()})
-    path = Path(config)
+    return load_file(Path(config), environ=environ, overrides=overrides)
+
+
+def load_file(
+    path: Path,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] = MappingProxyType({}),
+    reading: Reading = nobody_watches,
+) -> Settings:
+    """As `load_settings`. `reading` is told of each file right before it is read, of this one and those it names."""
+    reading(path)
     document = YamlDocument(_read(path), str(path))
     values = document.values
     if overrides and isinstance(values, dict):
@@ -45,7 +57,7 @@ def load_settings(
     def line_of(where: Location) -> int | None:
         return None if where and where[0] in overrides else document.line_of(where)
 
-    context = {"environ": environ, "base_dir": path.parent}
+    context = {"environ": environ, "base_dir": path.parent, "reading": reading}
     return _validate(values, str(path), context, line_of, document.duplicates)
 
 

@@ -22,6 +22,8 @@ from jinja2 import (
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import AfterValidator, ValidationInfo
 
+from portal_gateway.settings.files import located
+
 # Under this prefix the gateway's own templates can be extended by those that replace them.
 OWN = "own"
 
@@ -81,10 +83,10 @@ def page_environment(directory: Path | None, own: PackageLoader) -> SandboxedEnv
 
 
 def _checked(directory: Path, info: ValidationInfo) -> Path:
-    directory = (info.context or {}).get("base_dir", Path()) / directory
+    directory = located(directory, info)
     if not directory.is_dir():
         raise ValueError(f"{directory} is not a directory")
-    sources = {path.name: path for path in sorted(directory.glob("*.html"))}
+    sources = {path.name: located(path, info) for path in sorted(directory.glob("*.html"))}
     problems = [problem for name, path in sources.items() for problem in _problems(name, path, frozenset(sources))]
     if problems:
         raise ValueError("; ".join(problems))

@@ -7,13 +7,14 @@ docs/configuration.md are made from them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from portal_gateway.languages.catalogue import LanguageTag
-from portal_gateway.settings.admin import AdminAddress, is_socket_path
+from portal_gateway.settings.admin import AdminAddress
 from portal_gateway.settings.brand import BrandSettings
 from portal_gateway.settings.cache import CacheSettings
 from portal_gateway.settings.clients import ClientSettings
@@ -22,9 +23,11 @@ from portal_gateway.settings.identity import IdentitySettings
 from portal_gateway.settings.joining import JoiningSettings, JoinSettings
 from portal_gateway.settings.logout import LogoutSettings
 from portal_gateway.settings.mail import MailSettings
+from portal_gateway.settings.origins import HttpOrigin
 from portal_gateway.settings.page_templates import TemplatesDirectory
 from portal_gateway.settings.portals import PortalSettings
 from portal_gateway.settings.sso import SsoSettings
+from portal_gateway.settings.upstreams import Upstreams, UpstreamTimeouts, UpstreamTls
 from portal_gateway.wire.urls import local_path, origin_of
 
 _PORTAL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -39,22 +42,6 @@ def _mount_path(value: str) -> str:
     if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+", path):
         raise ValueError('must be a path such as "/portal" (the root of the site cannot be taken over)')
     return path
-
-
-def _http_origin(value: str) -> str:
-    origin = origin_of(value)
-    if origin is None or value.rstrip("/").lower() != origin:
-        raise ValueError('must be an origin such as "http://127.0.0.1:8000", without a path')
-    return origin
-
-
-def _upstream(value: str) -> str:
-    if not value.startswith("unix:"):
-        return _http_origin(value)
-    path = value.removeprefix("unix:")
-    if not is_socket_path(path) or path.startswith("//"):
-        raise ValueError('must be "unix:" and the absolute path of a socket, of at most 107 bytes')
-    return value
 
 
 def _login_url(value: str) -> str:
@@ -80,21 +67,13 @@ def _portal_name(value: str) -> str:
     return value
 
 
-class UpstreamTimeouts(_Model):
-    """How long the sidecar waits for the app behind it, in seconds."""
-
-    connect_s: PositiveFloat = Field(5.0, description="to open a connection")
-    head_s: PositiveFloat = Field(60.0, description="for the head of the response; nginx waits 60 too")
-    idle_s: PositiveFloat = Field(60.0, description="between two pieces of a body")
-
-
 class Settings(_Model):
     """The whole configuration of one gateway."""
 
     mount_path: Annotated[str, AfterValidator(_mount_path)] = Field(
         "/portal", description="where the gateway's own routes live"
     )
-    public_url: Annotated[str, AfterValidator(_http_origin)] | None = Field(
+    public_url: HttpOrigin | None = Field(
         None,
         description="the site's own origin as browsers see it; needed for links in mails, and behind a proxy that is "
         "not trusted",
@@ -110,9 +89,12 @@ class Settings(_Model):
         None,
         description="a directory with pages of your own in place of the gateway's; relative to the configuration file",
     )
-    upstream: Annotated[str, AfterValidator(_upstream)] | None = Field(
-        None, description="sidecar only: the app behind it, `http[s]://HOST[:PORT]` or `unix:/PATH`"
+    upstream: Upstreams | None = Field(
+        None,
+        description="sidecar only: the app behind it, `http[s]://HOST[:PORT]` or `unix:/PATH`; or several by prefix of "
+        'the path, `{"/": URL, "/api": URL}`, of which the longest wins',
     )
+    upstream_tls: UpstreamTls = Field(UpstreamTls(), description="sidecar only: which certificates it believes")
     upstream_timeouts: UpstreamTimeouts = Field(UpstreamTimeouts(), description="sidecar only: how long it waits")
     client_limits: ClientSettings = Field(
         ClientSettings(), description="sidecar only: what clients may send, and how long they may take"
@@ -155,6 +137,13 @@ class Settings(_Model):
         min_length=1, description="the vendor portals by name; the name is part of their URLs"
     )
     max_decisions: int = Field(100_000, gt=0, description="access decisions kept in memory; about 1 KB each")
+
+    @property
+    def upstreams(self) -> Mapping[str, str]:
+        """The apps behind the sidecar by prefix, `/` among them; none if there is no `upstream`."""
+        if isinstance(self.upstream, str):
+            return {"/": self.upstream}
+        return self.upstream or {}
 
     @property
     def joins(self) -> dict[str, JoinSettings]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from portal_gateway.settings.files import located
 
 _FORM = "write a secret as {env: NAME} or {file: PATH}; a value in the configuration itself is not accepted"
 _ENV_FORM = "env takes the name of an environment variable (letters, digits and _), whose value is the secret"
@@ -85,7 +86,7 @@ def _resolve(value: object, info: core_schema.ValidationInfo) -> Secret:
                 raise PydanticCustomError("secret_env", _ENV_FORM)
             return _from_environment(name, context.get("environ", os.environ))
         case {"file": str(path), **rest} if not rest and path.isprintable() and path:
-            return _from_file(path, context.get("base_dir", Path()))
+            return _from_file(path, info)
     raise PydanticCustomError("secret_form", _FORM)
 
 
@@ -96,9 +97,9 @@ def _from_environment(name: str, environ: Mapping[str, str]) -> Secret:
     return Secret(_text(value, f"environment variable {name}", state), f"env {name}")
 
 
-def _from_file(path: str, base_dir: Path) -> Secret:
+def _from_file(path: str, info: core_schema.ValidationInfo) -> Secret:
     try:
-        with (base_dir / path).open("rb") as file:
+        with located(path, info).open("rb") as file:
             value = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from portal_gateway.wire.asgi import RawHeaders
 
@@ -38,10 +38,9 @@ def replaced(headers: HeaderPairs, name: bytes, value: bytes) -> RawHeaders:
     return [*without(headers, (name,)), (name, value)]
 
 
-def tokens(headers: HeaderPairs, name: bytes) -> Iterator[bytes]:
+def tokens(headers: HeaderPairs, name: bytes) -> list[bytes]:
     """The lower-cased elements of a comma-separated header over all its lines (RFC 9110 section 5.6.1)."""
-    for value in values(headers, name):
-        yield from elements(value)
+    return [element for value in values(headers, name) for element in elements(value)]
 
 
 def elements(value: bytes) -> list[bytes]:

@@ -113,6 +113,7 @@ def test_the_kubernetes_manifest() -> None:
     pod = documents["Deployment"]["spec"]["template"]["spec"]
     [app, gateway] = pod["containers"]
     found = options(*gateway["args"])
+    assert found.watch
     [mount] = gateway["volumeMounts"]
     [volume] = pod["volumes"]
     assert volume["configMap"]["name"] == documents["ConfigMap"]["metadata"]["name"]

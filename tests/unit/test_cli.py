@@ -269,10 +269,14 @@ def _instead_of_serving(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What would be served, and where."""
     served: dict[str, Any] = {}
 
-    def serve(service: Service, listener: socket.socket, admin: socket.socket | None, workers: int) -> None:
+    def serve(
+        service: Service, listener: socket.socket, admin: socket.socket | None, *, workers: int, watch: bool
+    ) -> None:
         admin_port = admin.getsockname()[1] if admin is not None else None
         port = listener.getsockname()[1]
-        served.update(upstream=service.settings.upstream, port=port, admin_port=admin_port, workers=workers)
+        served.update(
+            upstream=service.settings.upstream, port=port, admin_port=admin_port, workers=workers, watch=watch
+        )
 
     monkeypatch.setattr("portal_gateway.serving.run.serve_sidecar", serve)
     return served
@@ -283,12 +287,23 @@ def test_serve_hands_on_what_it_was_told(
 ) -> None:
     served = _instead_of_serving(monkeypatch)
     upstream = "http://127.0.0.1:7"
-    command = ["serve", "--config", str(config), "--upstream", upstream, "--port", "0", "--workers", "2"]
-    assert main(command) == 0
-    assert (served["upstream"], served["admin_port"], served["workers"]) == (upstream, None, 2)
+    command = ["serve", "--config", str(config), "--upstream", upstream, "--port", "0"]
+    assert main([*command, "--workers", "2", "--watch"]) == 0
+    assert (served["upstream"], served["admin_port"]) == (upstream, None)
+    assert (served["workers"], served["watch"]) == (2, True)
     port = served["port"]
     expected = f"Portal Gateway {__version__} on http://127.0.0.1:{port}, in front of {upstream}\n"
     assert capsys.readouterr().err == expected
+
+
+def test_serve_names_all_the_apps_behind_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _instead_of_serving(monkeypatch)
+    apps = "upstream: {/api: http://127.0.0.1:8, /: http://127.0.0.1:9}"
+    config.write_text(GOOD.replace("upstream: http://127.0.0.1:9", apps))
+    assert main(["serve", "--config", str(config), "--port", "0"]) == 0
+    assert capsys.readouterr().err.endswith(", in front of http://127.0.0.1:9, http://127.0.0.1:8 (/api)\n")
 
 
 def test_serve_says_where_operators_look(

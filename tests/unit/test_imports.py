@@ -42,7 +42,7 @@ SANDBOX = {
 
 # What is slow to import, and needed by some configurations only: importing the package must not import it.
 LATE = {"httpx", "jwt", "cryptography", "redis", "hiredis", "aiosmtplib", "uvicorn"}
-LATE |= {"brotli", "isal", "backports", "compression"}
+LATE |= {"opentelemetry", "brotli", "isal", "backports", "compression"}
 
 # httpx stays in the vendor client and the fetching of keys: its types are in no signature of ours.
 HTTPX_USERS = {"providers/client.py", "identity/jwks.py"}

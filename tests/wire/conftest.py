@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from frameworks_support import NewSite, Site, Stage, Vendors
+from proxy_harness import Sidecar, Way
 
 from portal_gateway.sandbox.demo import running_vendors
 from portal_gateway.sandbox.serve import create_sandbox
@@ -29,3 +30,9 @@ async def site(new_site: NewSite) -> AsyncIterator[Site]:
     """The site that the module's own fixture `new_site` makes."""
     async with new_site(Stage()) as site:
         yield site
+
+
+@pytest.fixture(params=Way, ids=lambda way: way.name.lower())
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test is run for each way in which the sidecars that it makes pass requests on."""
+    monkeypatch.setattr(Sidecar, "way", request.param)

@@ -6,18 +6,26 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import h11
 import uvicorn
 
-from portal_gateway.errors import GatewayError
-from portal_gateway.http11.connection import http11_protocol
+from portal_gateway.errors import GatewayError, UpstreamError
+from portal_gateway.http11.connection import Connection, http11_protocol
 from portal_gateway.http11.limits import ClientLimits
+from portal_gateway.http11.request_head import RequestHead
 from portal_gateway.proxy.app import UpstreamProxy
+from portal_gateway.proxy.headers import UpstreamRequest
+from portal_gateway.proxy.pool import ConnectionPool
+from portal_gateway.proxy.straight import StraightCycle
+from portal_gateway.proxy.upstreams import Upstream as OneUpstream
+from portal_gateway.proxy.upstreams import Upstreams
+from portal_gateway.wire.asgi import ASGIApp, RawHeaders, Scope, Send
 from portal_gateway.wire.trust import TrustedPeers
 
 NOBODY = TrustedPeers([])
@@ -59,41 +67,117 @@ async def serving(app: Any, **config: Any) -> AsyncIterator[int]:
             await server.shutdown(sockets=[sock])
 
 
-@dataclass
+class Way(StrEnum):
+    """How requests without a body go through the sidecar; all others are relayed by the app."""
+
+    APP = "by the app"
+    STRAIGHT = "straight"
+    HALFWAY = "straight, but the response by a task"
+
+
 class Sidecar:
     """The least of a sidecar: renders errors before the response, leaves the response unfinished after."""
 
-    proxy: UpstreamProxy
-    port: int = 0
-    errors: list[GatewayError] = field(default_factory=list)
+    #: The fixture `each_way` sets it.
+    way = Way.STRAIGHT
+
+    def __init__(self, proxy: UpstreamProxy) -> None:
+        self.proxy = proxy
+        self.port = 0
+        self.errors: list[GatewayError] = []
+        for one in proxy.upstreams.all:
+            self._watch(one)
+
+    def _watch(self, one: OneUpstream) -> None:
+        failed = one.failed
+
+        def noted(error: UpstreamError) -> None:
+            self.errors.append(error)
+            failed(error)
+
+        one.failed = noted  # type: ignore[method-assign]
+
+    @property
+    def pool(self) -> ConnectionPool:
+        """The connections to the one upstream that most tests have."""
+        [upstream] = self.proxy.upstreams.all
+        return upstream.pool
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        started = False
+        await self.rendering(self.proxy)(scope, receive, send)
 
-        async def tracking_send(message: Any) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
+    def rendering(self, app: ASGIApp) -> ASGIApp:
+        async def rendering(scope: Any, receive: Any, send: Any) -> None:
+            started = False
 
-        try:
-            await self.proxy(scope, receive, tracking_send)
-        except GatewayError as error:
-            self.errors.append(error)
-            if not started:
-                body = error.message.encode()
-                headers = [(b"content-length", b"%d" % len(body)), (b"x-error", error.code.encode())]
-                await send({"type": "http.response.start", "status": error.status, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+            async def tracking_send(message: Any) -> None:
+                nonlocal started
+                started = started or message["type"] == "http.response.start"
+                await send(message)
+
+            try:
+                await app(scope, receive, tracking_send)
+            except GatewayError as error:
+                if not isinstance(error, UpstreamError):
+                    self.errors.append(error)
+                if not started:
+                    await self.render(error, send)
+
+        return rendering
+
+    async def render(self, error: GatewayError, send: Send) -> None:
+        body = error.message.encode()
+        headers = [(b"content-length", b"%d" % len(body)), (b"x-error", error.code.encode())]
+        await send({"type": "http.response.start", "status": error.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def shortcut(self, connection: Connection, request: RequestHead, scope: Scope) -> StraightCycle | None:
+        if self.way is Way.APP:
+            return None
+        return StraightCycle(connection, request, scope, Passage(self, scope))
+
+
+class Passage:
+    def __init__(self, sidecar: Sidecar, scope: Scope) -> None:
+        self.sidecar = sidecar
+        self.scope = scope
+        self.ended = False
+
+    def outgoing(self) -> tuple[OneUpstream, UpstreamRequest]:
+        return self.sidecar.proxy.outgoing(self.scope)
+
+    def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
+        return headers if self.sidecar.way is Way.STRAIGHT else None
+
+    def around(self, relay: ASGIApp) -> ASGIApp:
+        return self.sidecar.rendering(relay)
+
+    def failed(self, error: GatewayError) -> ASGIApp:
+        if not isinstance(error, UpstreamError):
+            self.sidecar.errors.append(error)
+
+        async def rendering(scope: Any, receive: Any, send: Any) -> None:
+            await self.sidecar.render(error, send)
+
+        return rendering
+
+    def over(self, status: int, size: int) -> None:
+        assert not self.ended, "a request is over once"
+        self.ended = True
 
 
 @asynccontextmanager
 async def proxied(
-    upstream_at: int | str, trusted: TrustedPeers = NOBODY, clients: ClientLimits = CLIENTS, **options: Any
+    upstream_at: int | str | Mapping[str, str],
+    trusted: TrustedPeers = NOBODY,
+    clients: ClientLimits = CLIENTS,
+    **options: Any,
 ) -> AsyncIterator[Sidecar]:
-    """A sidecar in front of a port on this machine, or of a URL."""
+    """A sidecar in front of a port on this machine, of a URL, or of several by prefix."""
     url = f"http://127.0.0.1:{upstream_at}" if isinstance(upstream_at, int) else upstream_at
-    sidecar = Sidecar(UpstreamProxy(url, trusted=trusted, **options))
-    async with serving(sidecar, http=http11_protocol(clients)) as port:
+    urls = {"/": url} if isinstance(url, str) else url
+    sidecar = Sidecar(UpstreamProxy(Upstreams(urls, **options), trusted=trusted))
+    async with serving(sidecar, http=http11_protocol(clients, sidecar.shortcut)) as port:
         sidecar.port = port
         yield sidecar
 

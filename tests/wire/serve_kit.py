@@ -23,7 +23,7 @@ from portal_gateway.sandbox.server import running
 PROGRAM = """
 import sys
 from portal_gateway import cli, serving
-from portal_gateway.serving import supervisor, worker
+from portal_gateway.serving import supervisor, watching, worker
 {changes}
 raise SystemExit(cli.main(sys.argv[1:]))
 """

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
+from certificates import self_signed, server_side
 from frameworks_support import Vendors
 from redis_server import running_redis
 from starlette.applications import Starlette
@@ -218,6 +219,30 @@ async def test_the_app_is_not_asked_where_it_is_not_known(config: dict[str, Any]
     status, output = await online({**config, "identity": [source]})
     assert status == 0
     assert finding(output, "/me of the app")[0] == "note"
+
+
+async def test_an_app_with_a_certificate_of_ones_own(config: dict[str, Any], online: Any, tmp_path: Path) -> None:
+    async def unknown(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    certificate = self_signed(tmp_path / "app.pem")
+    source = {"source": "whoami", "path": "/me", "fields": {"id": "id"}}
+    async with await asyncio.start_server(unknown, "127.0.0.1", 0, ssl=server_side(certificate)) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = {**config, "upstream": f"https://127.0.0.1:{port}", "identity": [source]}
+        _, output = await online(config)
+        assert finding(output, "/me of the app")[:2] == ["problem", "no answer: self-signed certificate"]
+        _, output = await online({**config, "upstream_tls": {"ca_file": str(certificate)}})
+        assert finding(output, "/me of the app")[0] == "ok"
+
+
+async def test_of_several_apps_the_one_of_the_path_is_asked(config: dict[str, Any], online: Any, app: str) -> None:
+    source = {"source": "whoami", "path": "/me", "fields": {"id": "id"}}
+    upstream = {"/": "http://127.0.0.1:9", "/me": app}
+    status, output = await online({**config, "upstream": upstream, "identity": [source]})
+    assert (finding(output, "/me of the app")[0], status) == ("ok", 0)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import pytest
 from proxy_harness import Client, Response, Upstream, client, proxied, upstream
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 SEEDS = range(20)
 EXCHANGES = 100
 # What may differ: these belong to one connection, or tell the app about the client.

@@ -22,6 +22,8 @@ from proxy_harness import (
 from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from portal_gateway.proxy.limits import Limits, Timeouts
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 
@@ -49,7 +51,7 @@ async def test_what_is_wrong_before_the_response_starts_is_a_502(answer: bytes, 
         response = await ask(sidecar.port, get())
         assert (response.status, response.values(b"x-error")) == (502, [b"upstream_unavailable"])
         assert isinstance(sidecar.errors[0], UpstreamUnavailable)
-        assert sidecar.proxy.pool.idle_count == sidecar.proxy.pool.busy_count == 0
+        assert sidecar.pool.idle_count == sidecar.pool.busy_count == 0
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
@@ -86,7 +88,7 @@ async def test_what_goes_wrong_in_the_body_never_looks_complete(
             assert response.broken
             assert b"short".startswith(response.body[:5])
             assert isinstance(sidecar.errors[0], UpstreamUnavailable)
-            assert sidecar.proxy.pool.idle_count == sidecar.proxy.pool.busy_count == 0
+            assert sidecar.pool.idle_count == sidecar.pool.busy_count == 0
     assert not [record for record in caplog.records if record.exc_info]
 
 

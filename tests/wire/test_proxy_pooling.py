@@ -24,6 +24,8 @@ from portal_gateway.proxy.connection import UpstreamConnection
 from portal_gateway.proxy.limits import Limits, Timeouts
 from portal_gateway.proxy.pool import TICK_S, ConnectionPool
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 STREAM = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
 
 
@@ -44,7 +46,7 @@ async def test_one_connection_serves_many_requests_of_many_clients() -> None:
         for _ in range(20):
             assert (await ask(sidecar.port, get())).body == b"ok"
         assert app.accepted == 1
-        assert (sidecar.proxy.pool.idle_count, sidecar.proxy.pool.busy_count) == (1, 0)
+        assert (sidecar.pool.idle_count, sidecar.pool.busy_count) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ async def test_connections_that_cannot_be_trusted_are_not_reused(answer: bytes) 
         for _ in range(3):
             assert (await ask(sidecar.port, get())).body == b"ok"
         assert app.accepted == 3
-        assert sidecar.proxy.pool.idle_count == 0
+        assert sidecar.pool.idle_count == 0
         await app.until(lambda state: state.open == 0)
 
 
@@ -154,7 +156,7 @@ async def test_the_retry_uses_a_new_connection_even_if_others_are_idle() -> None
         await app.until(lambda state: len(state.heads) == 2)
         both.set()
         await asyncio.gather(*asked)
-        assert sidecar.proxy.pool.idle_count == 2
+        assert sidecar.pool.idle_count == 2
         assert (await ask(sidecar.port, get())).status == 200
         assert app.accepted == 3
 
@@ -163,7 +165,7 @@ async def test_no_more_connections_than_allowed() -> None:
     async def handler(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await state.read_head(reader)
-            at_once.append(sidecar.proxy.pool.busy_count)
+            at_once.append(sidecar.pool.busy_count)
             writer.write(ok())
 
     at_once: list[int] = []
@@ -215,7 +217,7 @@ async def test_places_come_back_after_failures_of_every_kind() -> None:
 async def used_connection(pool: ConnectionPool) -> UpstreamConnection:
     """A connection after an exchange, fit for another and not yet released."""
     connection = await pool.acquire()
-    response = connection.begin(get(), "GET", lambda: None, has_body=False)
+    response = connection.begin(get(), "GET")
     while response.head is None:
         await connection.more()
     return connection
@@ -227,7 +229,7 @@ async def test_a_waiter_does_not_take_a_connection_that_is_not_for_it(fresh: boo
         upstream(answering(ok())) as app,
         proxied(app.port, limits=Limits(max_connections=1), timeouts=Timeouts(connect=1)) as sidecar,
     ):
-        pool = sidecar.proxy.pool
+        pool = sidecar.pool
         held = await used_connection(pool)
         waiting = asyncio.create_task(pool.acquire(fresh=fresh))
         await asyncio.sleep(0)
@@ -241,7 +243,7 @@ async def test_a_waiter_does_not_take_a_connection_that_is_not_for_it(fresh: boo
 
 async def test_an_idle_connection_that_is_closing_is_passed_over() -> None:
     async with upstream(answering(ok())) as app, proxied(app.port) as sidecar:
-        pool = sidecar.proxy.pool
+        pool = sidecar.pool
         older, newer = await used_connection(pool), await used_connection(pool)
         pool.release(older)
         pool.release(newer)
@@ -257,7 +259,7 @@ async def test_a_waiter_cancelled_as_it_is_served_gives_back_what_it_got(reusabl
         upstream(answering(ok())) as app,
         proxied(app.port, limits=Limits(max_connections=1), timeouts=Timeouts(connect=1)) as sidecar,
     ):
-        pool = sidecar.proxy.pool
+        pool = sidecar.pool
         held = await used_connection(pool)
         waiting = asyncio.create_task(pool.acquire())
         await asyncio.sleep(0)
@@ -281,7 +283,7 @@ async def test_a_waiter_cancelled_before_it_is_served_is_passed_over() -> None:
         upstream(answering(ok())) as app,
         proxied(app.port, limits=Limits(max_connections=1), timeouts=Timeouts(connect=1)) as sidecar,
     ):
-        pool = sidecar.proxy.pool
+        pool = sidecar.pool
         held = await pool.acquire()
         first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
         await asyncio.sleep(0)
@@ -307,9 +309,9 @@ async def test_idle_connections_are_few_and_expire() -> None:
         await app.until(lambda state: len(state.heads) == 5)
         all_here.set()
         await asyncio.gather(*asked)
-        assert sidecar.proxy.pool.idle_count == 2
+        assert sidecar.pool.idle_count == 2
         await app.until(lambda state: state.open == 0)
-        assert sidecar.proxy.pool.idle_count == 0
+        assert sidecar.pool.idle_count == 0
 
 
 async def test_the_most_recent_connection_is_used_first() -> None:
@@ -349,7 +351,7 @@ async def test_a_client_that_leaves_frees_the_upstream_at_once(handler: Any) -> 
         left_at = loop.time()
         await app.until(lambda state: state.open == 0)
         assert loop.time() - left_at < 20 * TICK_S
-        assert sidecar.proxy.pool.busy_count == 0
+        assert sidecar.pool.busy_count == 0
         assert sidecar.errors == []
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from proxy_harness import PATIENCE_S, ask, client, get, listening_socket, proxied
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 MB = 1024 * 1024
 
 NGINX_CONF = """
@@ -159,7 +161,7 @@ async def test_nginx_under_concurrency(nginx: int) -> None:
         targets = [b"/echo/%d" % number for number in range(200)]
         responses = await asyncio.gather(*(ask(sidecar.port, get(target)) for target in targets))
         assert [response.body for response in responses] == [target + b" app.acme.com 127.0.0.1" for target in targets]
-        assert sidecar.proxy.pool.busy_count == 0
+        assert sidecar.pool.busy_count == 0
 
 
 async def test_nginx_large_file(nginx: int, tmp_path: Path) -> None:

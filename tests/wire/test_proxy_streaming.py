@@ -9,6 +9,8 @@ from proxy_harness import PATIENCE_S, Upstream, client, get, ok, proxied, upstre
 
 from portal_gateway.proxy.limits import Timeouts
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 MB = 1024 * 1024
 # What lies between the two ends of a stalled stream: four socket buffers, uvicorn's and our own.
 BUFFERS_BYTES = 24 * MB
@@ -43,7 +45,7 @@ async def test_a_large_upload_arrives_whole(chunked: bool) -> None:
             browser.write(get(b"/", b"content-length: %d" % len(body), method=b"POST") + body)
         response = await browser.response()
         assert response.body == hashlib.sha256(body).hexdigest().encode()
-        assert sidecar.proxy.pool.idle_count == 1
+        assert sidecar.pool.idle_count == 1
 
 
 async def test_a_slow_client_holds_the_upstream_back_and_fills_no_memory() -> None:
@@ -155,7 +157,7 @@ async def test_both_directions_stream_at_the_same_time() -> None:
             assert bytes((await browser.event()).data) == word
         browser.write(b"0\r\n\r\n")
         assert not (await browser.rest_of(response)).broken
-        assert sidecar.proxy.pool.idle_count == 1
+        assert sidecar.pool.idle_count == 1
 
 
 @pytest.mark.parametrize("close", [True, False])
@@ -173,7 +175,7 @@ async def test_an_early_response_to_an_unfinished_upload(close: bool) -> None:
         response = await browser.response()
         assert (response.status, response.body, response.broken) == (413, b"too much", False)
         # The rest of the upload belongs to nobody: the upstream's connection must not be used again.
-        assert sidecar.proxy.pool.idle_count == 0
+        assert sidecar.pool.idle_count == 0
         await app.until(lambda state: state.open == 0)
 
 
@@ -201,7 +203,7 @@ async def test_the_clients_100_is_the_upstreams() -> None:
             assert await browser.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         browser.write(b"body")
         assert (await browser.response()).body == b"body"
-        assert sidecar.proxy.pool.idle_count == 1
+        assert sidecar.pool.idle_count == 1
 
 
 async def test_a_refusal_instead_of_the_100_spares_the_body_and_ends_the_connection() -> None:
@@ -242,4 +244,4 @@ async def test_a_client_that_leaves_a_paused_download_frees_the_upstream() -> No
             browser.write(get())
             await browser.head()
         await app.until(lambda state: state.open == 0)
-        assert sidecar.proxy.pool.busy_count == 0
+        assert sidecar.pool.busy_count == 0

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from proxy_harness import LOOPBACK, Upstream, answering, ask, client, get, ok, once, proxied, upstream
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 async def echo_body(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers with the raw body of the request as it stands on the wire, chunk framing included."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from proxy_harness import PATIENCE_S, ask, get, ok, proxied
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, unix_serve
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 
 async def test_requests_go_to_the_socket_and_its_connection_is_kept(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from portal_gateway.proxy.app import UpstreamProxy
 from portal_gateway.proxy.limits import Limits, Timeouts
+from portal_gateway.proxy.upstreams import Upstreams
 
 MB = 1024 * 1024
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -64,6 +65,15 @@ async def test_a_fragmented_message_arrives_whole() -> None:
     async with app_behind(echo) as sidecar, browser(sidecar) as socket:
         await socket.send(["one ", "two ", "three"])
         assert await socket.recv() == "one two three"
+
+
+@pytest.mark.parametrize("piece", ["\r\n", "", b"x"], ids=["text", "nothing", "bytes"])
+async def test_the_upstreams_fragments_are_any_number(piece: str | bytes) -> None:
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send([piece] * 10_000)
+
+    async with app_behind(handler) as sidecar, browser(sidecar) as socket:
+        assert await socket.recv() == piece * 10_000
 
 
 async def test_the_handshake_carries_what_the_browser_said() -> None:
@@ -418,4 +428,4 @@ async def test_nothing_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -
 
 async def test_other_scopes_are_refused() -> None:
     with pytest.raises(NotImplementedError):
-        await UpstreamProxy("http://h", trusted=LOOPBACK)({"type": "other"}, None, None)  # type: ignore[arg-type]
+        await UpstreamProxy(Upstreams({"/": "http://h"}), trusted=LOOPBACK)({"type": "other"}, None, None)  # type: ignore[arg-type]

@@ -33,7 +33,8 @@ async def test_probes_metrics_and_a_page_for_people(tmp_path: Path) -> None:
         assert metrics.value("portal_gateway_requests_total", kind="portal", status="4xx") == 2
         assert metrics.value("portal_gateway_request_seconds_count", kind="app") == 5
         assert metrics.value("portal_gateway_left_alone_total") == 5
-        assert metrics.value("portal_gateway_upstream_connections", state="idle") == 1
+        app = upstream.url.removeprefix("http://")
+        assert metrics.value("portal_gateway_upstream_connections", upstream=app, state="idle") == 1
         assert metrics.value("portal_gateway_workers", state="serving") == 1
         assert metrics.value("portal_gateway_info", version=__version__) == 1
         assert 10_000_000 < metrics.value("portal_gateway_worker_memory_bytes") < 200_000_000

@@ -1,4 +1,4 @@
-"""SIGHUP under load: nobody notices, whether the new configuration is good or not."""
+"""Reloads under load: nobody notices, whether the new configuration is good or not."""
 
 from __future__ import annotations
 
@@ -51,3 +51,61 @@ async def test_a_file_that_is_not_good_changes_nothing_and_the_log_says_why(tmp_
         served.process.process.send_signal(signal.SIGHUP)
         await served.until("reloads_total", lambda value: value == 2, outcome="done")
         assert served.process.log.count("not reloaded") == 1
+
+
+LOOK_OFTEN = {"watching.LOOK_S": 0.05, "supervisor.TICK_S": 0.05}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_changes_are_taken_without_a_signal_if_that_is_wanted(tmp_path: Path, workers: str) -> None:
+    async with (
+        running_upstream("old") as old,
+        running_upstream("new") as new,
+        serving(old, tmp_path, "--workers", workers, "--watch", constants=LOOK_OFTEN) as served,
+    ):
+        load = Load(served.url)
+        await load.more(20)
+        for count, upstream in enumerate((new, old), 1):
+            write_config(served.config, config_for(upstream))
+            await served.until("reloads_total", lambda v, n=count: v == n * int(workers), outcome="done")
+            await load.more(8)  # those that were under way
+            seen = len(load.names)
+            await load.more(8)
+            assert set(load.names[seen:]) == {upstream.name}
+        # A mistake changes nothing, and is said once.
+        served.config.write_text("mistake: 1\n")
+        await served.process.printed("not reloaded, all stays as it was")
+        await load.more(20)
+        assert served.process.log.count("not reloaded") == 1
+        write_config(served.config, config_for(new))
+        await served.until("reloads_total", lambda v: v == 3 * int(workers), outcome="done")
+        await load.stop()
+        assert load.failures == []
+        assert await served.process.stop() == 0
+    assert "Traceback" not in served.process.log
+
+
+async def test_a_secret_in_a_file_is_taken_when_it_is_replaced(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("first")
+    portal = {"provider": "planhat", "api_token": {"file": str(token)}}
+    async with (
+        running_upstream() as upstream,
+        serving(upstream, tmp_path, "--watch", constants=LOOK_OFTEN, portals={"success": portal}) as served,
+    ):
+        (tmp_path / "token.new").write_text("second")
+        (tmp_path / "token.new").replace(token)
+        await served.until("reloads_total", lambda value: value == 1, outcome="done")
+
+
+async def test_changes_wait_for_a_signal_otherwise(tmp_path: Path) -> None:
+    async with (
+        running_upstream("old") as old,
+        running_upstream("new") as new,
+        serving(old, tmp_path, "--workers", "2", constants=LOOK_OFTEN) as served,
+    ):
+        write_config(served.config, config_for(new))
+        load = Load(served.url)
+        await load.more(400)
+        await load.stop()
+        assert set(load.names) == {"old"}

@@ -28,6 +28,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from portal_gateway.http11.connection import http11_protocol
 from portal_gateway.http11.limits import ClientLimits
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 MB = 1024 * 1024
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
 
@@ -323,7 +325,7 @@ async def test_a_client_that_takes_nothing_of_a_response_is_cut_off() -> None:
         writer.write(get())
         await reader.readuntil(b"\r\n\r\n")
         await app.until(lambda state: state.open == 0)
-        assert sidecar.proxy.pool.busy_count == 0
+        assert sidecar.pool.busy_count == 0
 
 
 async def test_an_answer_before_the_end_of_an_upload_is_seen_by_a_client_that_only_reads_then() -> None:

@@ -157,6 +157,27 @@ async def test_the_upstream_of_the_command_line_wins(vendors: Vendors, tmp_path:
         assert f"in front of {second.url}" in sidecar.log
 
 
+async def test_several_apps_are_one_site_and_the_one_that_knows_is_asked_who_is_signed_in(
+    vendors: Vendors, tmp_path: Path
+) -> None:
+    async def page(request: Request) -> Response:
+        return HTMLResponse(PAGE)
+
+    async def me(request: Request) -> Response:
+        return JSONResponse({"user": JANE} if "sid" in request.cookies else {})
+
+    async with (
+        running(Starlette(routes=[Route("/", page)])) as pages,
+        running(Starlette(routes=[Route("/api/me", me)])) as api,
+        served(vendors, tmp_path, upstream={"/": pages, "/api": api}) as (_, sidecar),
+        visitor(sidecar.url) as client,
+    ):
+        assert (await client.get("/api/me")).json() == {}
+        client.cookies.set("sid", "1")
+        the_link(await client.get("/"))
+        assert f"in front of {pages}, {api} (/api)" in sidecar.log
+
+
 async def test_logs_name_paths_and_never_what_follows_them(vendors: Vendors, tmp_path: Path) -> None:
     async with served(vendors, tmp_path) as (_, sidecar):
         async with visitor(sidecar.url) as client:

@@ -8,7 +8,7 @@ import pytest
 from gateway_kit import LINK, LOADER, VENDOR, http_scope, session_of
 
 from portal_gateway.errors import AccessDenied, IdentityError, VendorUnavailable
-from portal_gateway.injection.decide import Outcome
+from portal_gateway.injection.outcomes import Outcome
 from portal_gateway.models import Access, EndUser
 
 PUBLIC = (b"cache-control", b"public")
@@ -35,7 +35,7 @@ class TestAtHand:
 
     async def test_an_anonymous_visitor_is_decided_at_once(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"})
-        assert p.gateway.decider.at_hand(ANYONE, p.plan()) == [Outcome(b"", "anonymous")]
+        assert p.gateway.decider.at_hand(ANYONE, p.plan()) == (Outcome(b"", "anonymous"),)
         assert p.success.asked == []
 
     async def test_what_is_not_known_yet_is_not_at_hand(self, parts: Callable[..., Any]) -> None:
@@ -83,7 +83,7 @@ class TestAsk:
     async def test_only_a_yes_shows_something(self, parts: Callable[..., Any], access: Any, reason: str) -> None:
         p = parts({"at": "nav"})
         p.success.access = access
-        assert await p.gateway.decider.ask(JANE, p.plan()) == [Outcome(b"", reason)]
+        assert await p.gateway.decider.ask(JANE, p.plan()) == (Outcome(b"", reason),)
 
     async def test_the_slots_are_asked_for_at_the_same_time(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"}, onboarding=({"at": "main"},))
@@ -105,7 +105,7 @@ class TestAsk:
             raise error
 
         p = parts({"at": "nav"}, identify=failing)
-        assert await p.gateway.decider.ask(JANE, p.plan()) == [Outcome(b"", "identity_unavailable")]
+        assert await p.gateway.decider.ask(JANE, p.plan()) == (Outcome(b"", "identity_unavailable"),)
         assert p.success.asked == []
 
     async def test_a_fault_of_a_provider_costs_its_own_slot_only(
@@ -168,7 +168,7 @@ class TestInline:
     async def test_a_fault_while_signing_leaves_the_page_as_it_is(self, parts: Callable[..., Any]) -> None:
         p = parts(onboarding=(INLINE,))
         p.onboarding.link = RuntimeError("a bug")
-        assert await p.gateway.decider.ask(JANE, p.plan()) == [Outcome(b"", "internal_error")]
+        assert await p.gateway.decider.ask(JANE, p.plan()) == (Outcome(b"", "internal_error"),)
 
     async def test_the_fallback_is_signed_for_nobody(self, parts: Callable[..., Any]) -> None:
         p = parts(onboarding=(INLINE,))
@@ -181,11 +181,11 @@ class TestLoaders:
     async def test_a_page_that_would_block_the_script_gets_none(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav"})
         plan = p.plan((b"content-security-policy", b"script-src 'none'"))
-        assert p.gateway.decider.loaders(JANE, plan) == [Outcome(b"", "csp_script")]
+        assert p.gateway.decider.loaders(JANE, plan) == (Outcome(b"", "csp_script"),)
 
     async def test_a_template_has_no_loader(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav", "template": "<b></b>"})
-        assert p.gateway.decider.loaders(JANE, p.plan()) == [Outcome(b"", "template_needs_decision")]
+        assert p.gateway.decider.loaders(JANE, p.plan()) == (Outcome(b"", "template_needs_decision"),)
 
     async def test_a_slot_that_is_empty_keeps_its_reason(self, parts: Callable[..., Any]) -> None:
         p = parts({"at": "nav", "as": "iframe"}, {"at": "nav"})

@@ -6,8 +6,8 @@ import pytest
 
 from portal_gateway.html.scanner import Mark, Position, Scanner, Target
 from portal_gateway.html.selectors import parse_selector
-from portal_gateway.injection.decide import Outcome
 from portal_gateway.injection.filling import Filling
+from portal_gateway.injection.outcomes import Outcome
 
 LINK = Outcome(b"<a>link</a>")
 LOADER = Outcome(b"<x-y></x-y>", is_loader=True)

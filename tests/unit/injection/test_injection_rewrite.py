@@ -11,7 +11,7 @@ from codings_kit import pack, unpack
 from gateway_kit import LINK, LOADER, PAGE, collected, http_scope, session_of
 
 from portal_gateway.html.codings import CodingError
-from portal_gateway.injection.decide import Outcome
+from portal_gateway.injection.outcomes import Outcome, Outcomes
 from portal_gateway.injection.rewrite import Rewrite
 
 REPLACE = {"at": "main", "position": "replace"}
@@ -26,7 +26,9 @@ Make = Callable[..., Any]
 
 
 def rewrite_of(p: Any, *headers: tuple[bytes, bytes], outcomes: list[Outcome] | None = GIVEN) -> Rewrite:
-    return Rewrite(JANE, p.plan(*headers), p.page, p.gateway.decider, p.gateway.events, outcomes, lambda: ORIGIN)
+    plan = p.plan(*headers)
+    given = None if outcomes is None else Outcomes(plan.slots, outcomes)
+    return Rewrite(JANE, plan, p.page, p.gateway.decider, p.gateway.events, given, lambda: ORIGIN)
 
 
 async def run_through(rewrite: Rewrite, *pieces: bytes) -> bytes:

@@ -87,7 +87,8 @@ async def test_requests_finish_where_they_began_and_new_ones_go_to_the_new() -> 
             old.released.set()
             assert (await held).text == "old"
             await app.aclose()
-            assert first.proxy.pool.idle_count == first.proxy.pool.busy_count == 0
+            [upstream] = first.proxy.upstreams.all
+            assert upstream.pool.idle_count == upstream.pool.busy_count == 0
 
 
 async def test_an_old_one_is_closed_when_its_last_request_is_over_and_its_figures_stay() -> None:
@@ -97,12 +98,13 @@ async def test_an_old_one_is_closed_when_its_last_request_is_over_and_its_figure
         async with browser(app) as client:
             assert (await client.get("/")).text == "old"
             before = metrics(app).value("portal_gateway_left_alone_total")
-            assert first.proxy.pool.idle_count == 1
+            [upstream] = first.proxy.upstreams.all
+            assert upstream.pool.idle_count == 1
             app.replace(sidecar(new.url))
             async with asyncio.timeout(10):
                 while app._closings:
                     await asyncio.wait(app._closings)
-            assert first.proxy.pool.idle_count == 0
+            assert upstream.pool.idle_count == 0
             assert metrics(app).value("portal_gateway_left_alone_total") == before == 1
             assert metrics(app).value("portal_gateway_upstream_connections") == 0
             assert (await client.get("/")).text == "new"
@@ -139,9 +141,9 @@ async def test_troubles_are_said_while_they_last() -> None:
         assert app.troubles() == []
         async with browser(app) as client:
             assert (await client.get("/")).status_code == 502
-            assert app.troubles() == ["upstream: did not answer the last request that it was asked"]
+            assert app.troubles() == ["upstream 127.0.0.1:9: failed the last request that it was asked"]
             name = "portal_gateway_upstream_failures_total"
-            assert metrics(app).value(name, code="upstream_unavailable") == 1
+            assert metrics(app).value(name, upstream="127.0.0.1:9", code="upstream_unavailable") == 1
             app.replace(sidecar(up.url))
             assert (await client.get("/")).status_code == 200
             assert app.troubles() == []

@@ -79,6 +79,26 @@ def test_what_takes_a_restart_is_said(config: Path, caplog: pytest.LogCaptureFix
     assert messages(caplog) == [("WARNING", "`admin` has changed: that takes a restart")]
 
 
+def test_all_files_of_a_configuration_are_watched_also_those_that_it_names_later(config: Path) -> None:
+    directory = config.parent
+    service = Service(str(config), None)
+    changed = service.files.changed
+    changed()
+    config.write_text(CONFIG.format(port=1).replace("env: TOKEN", "file: token") + "templates: pages\n")
+    assert [changed(), changed()] == [False, True]
+    assert service.reload() is None  # there are no such files yet
+    (directory / "pages").mkdir()
+    (directory / "pages" / "message.html").write_text("{{ text }}")
+    (directory / "token").write_text("t")
+    assert [changed(), changed()] == [False, True]
+    assert service.reload() is not None
+    for path in (directory / "token", directory / "pages" / "message.html", directory / "pages" / "_part.html"):
+        path.write_text("other")
+        assert [changed(), changed()] == [False, True]
+        assert service.reload() is not None
+        assert [changed(), changed()] == [False, False]
+
+
 def test_a_configuration_that_cannot_be_served(config: Path) -> None:
     config.write_text(CONFIG.format(port=1).partition("\n")[2])
     with pytest.raises(SettingsError, match="upstream: is required"):

@@ -1,0 +1,121 @@
+"""The sidecar's shortcut: what passes from socket to socket, and what is done about it on the way.
+
+What the layers of the app do about such a request one after the other (observer, runtimes, middleware, error pages) is
+done here at once. Whatever is more than a look at two heads is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from portal_gateway.errors import GatewayError
+from portal_gateway.http11.connection import Connection
+from portal_gateway.http11.request_head import RequestHead
+from portal_gateway.injection.compress import IS_COMPRESSIBLE_TYPE
+from portal_gateway.injection.requests import request_refusal
+from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.middleware import PortalGatewayMiddleware
+from portal_gateway.observe.requests import RequestObserver
+from portal_gateway.proxy.headers import UpstreamRequest
+from portal_gateway.proxy.straight import StraightCycle
+from portal_gateway.proxy.upstreams import Upstream
+from portal_gateway.serving.runtimes import Runtimes
+from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from portal_gateway.wire.requests import route_path
+
+
+class StraightPath:
+    """Finds the requests that can take it."""
+
+    def __init__(self, runtimes: Runtimes, observer: RequestObserver) -> None:
+        self._runtimes = runtimes
+        self._observer = observer
+
+    def __call__(self, connection: Connection, request: RequestHead, scope: Scope) -> StraightCycle | None:
+        app = self._runtimes.sidecar.app
+        settings = app.gateway.settings
+        path = route_path(scope)
+        signs_out = settings.logout is not None and path in settings.logout.paths
+        if app.is_own(path) or signs_out or settings.server_timing:
+            return None
+        return StraightCycle(connection, request, scope, StraightPassage(self._runtimes, self._observer, scope, path))
+
+
+class StraightPassage:
+    """One request for the app behind."""
+
+    # What goes into the response if that is a page.
+    _page: PagePlacements | None = None
+    _revalidates = False
+
+    def __init__(self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, path: str) -> None:
+        self._observed = observer.begin(scope)
+        self._runtimes = runtimes
+        self._runtime = runtimes.enter()
+        self._sidecar = self._runtime.sidecar
+        self._scope = self._admit(self._sidecar.app, scope, path)
+
+    def _admit(self, app: PortalGatewayMiddleware, scope: Scope, path: str) -> Scope:
+        """The request as the app behind gets it."""
+        scope = app.believed(scope)
+        self._client_headers = scope["headers"]
+        page = app.gateway.rules.for_path(path)
+        if page is None:
+            app.gateway.events.not_injected("no_rule")
+            return scope
+        fields = dict(scope["headers"])
+        refusal = request_refusal(scope, fields)
+        if refusal is not None:
+            app.gateway.events.not_injected(refusal)
+            return scope
+        self._page = page
+        scope, self._revalidates = app.page_request(scope, fields)
+        return scope
+
+    def outgoing(self) -> tuple[Upstream, UpstreamRequest]:
+        return self._sidecar.proxy.outgoing(self._scope)
+
+    def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
+        if self._page is not None:
+            # Nothing that a page or its compression could be made of.
+            if status == 304:
+                return None
+            for name, value in headers:
+                if name == b"content-type" and IS_COMPRESSIBLE_TYPE[value]:
+                    return None
+            self._sidecar.app.gateway.events.not_injected("content_type" if status == 200 else "status")
+        return self._observed.named(headers)
+
+    def around(self, relay: ASGIApp) -> ASGIApp:
+        relay = self._sidecar.pages.around(relay)
+
+        async def injecting(_: Scope, receive: Receive, send: Send) -> None:
+            assert self._page is not None
+            response = self._sidecar.app.page_response(
+                self._client_headers, self._scope, self._named(send), self._page, revalidates=self._revalidates
+            )
+            try:
+                await relay(self._scope, receive, response.send)
+            finally:
+                if not response.done:
+                    await response.aclose()
+
+        return injecting
+
+    def failed(self, error: GatewayError) -> ASGIApp:
+        async def answering(_: Scope, receive: Receive, send: Send) -> None:
+            await self._sidecar.pages.answer(error, self._scope, receive, self._named(send))
+
+        return answering
+
+    def over(self, status: int, size: int) -> None:
+        self._observed.ended(status, size)
+        self._runtimes.leave(self._runtime)
+
+    def _named(self, send: Send) -> Send:
+        def relay(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                message["headers"] = self._observed.named(message.get("headers", ()))
+            return send(message)
+
+        return relay
