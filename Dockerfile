@@ -3,16 +3,18 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-# For the C extension of the HTML engine, which needs nothing of this at run time.
+# For what of the package is compiled, which needs nothing of this at run time.
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
-RUN python -m venv /opt/portal-gateway
+RUN python -m venv /opt/build && python -m venv /opt/portal-gateway
 WORKDIR /src
 # Dependencies first: they change less often than the code, and every file is checked against its hash.
-COPY requirements.lock ./
+COPY requirements.lock requirements-build.lock ./
+RUN /opt/build/bin/pip install --require-hashes --requirement requirements-build.lock
 RUN /opt/portal-gateway/bin/pip install --require-hashes --requirement requirements.lock
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY portal_gateway ./portal_gateway
-RUN /opt/portal-gateway/bin/pip install --no-deps .
+RUN PORTAL_GATEWAY_COMPILE=1 /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+ && /opt/portal-gateway/bin/pip install --no-deps dist/*.whl
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="Portal Gateway" org.opencontainers.image.licenses="MIT"

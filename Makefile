@@ -8,12 +8,20 @@ BENCH_STAMP := $(BENCH)/.ready
 UPSTREAMS := .venv-upstreams
 UPSTREAMS_STAMP := $(UPSTREAMS)/.ready
 EXTENSION := setup.py $(wildcard portal_gateway/html/c/*)
+COMPILED := $(CURDIR)/build/compiled
+SOURCES := pyproject.toml setup.py $(shell find portal_gateway -name '*.py' -o -name '*.[ch]')
+# Nothing from here but the package that wheels hold.
+AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)
+# What is compiled, and what runs through it.
+COMPILED_TESTS := $(addprefix tests/unit/,access http11 identity injection observe proxy serving wire) tests/security \
+	$(wildcard tests/wire/test_framework_*.py tests/wire/test_proxy_*.py tests/wire/test_serve_*.py \
+	tests/wire/test_sidecar_*.py tests/wire/test_soak.py)
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 LOCK := .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
-.PHONY: help demo test check format bench lock image-test screenshots reference clean
+.PHONY: help demo test check format bench compiled wheel lock image-test screenshots reference clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +32,8 @@ demo: $(VENV)/.built ## the whole thing on this machine, no account needed
 test: $(STAMP) $(UPSTREAMS_STAMP) ## all tests; installs the servers and the browser they need (Debian, as root) or names them
 	@sh tests/system_packages.sh
 	@$(MAKE) --no-print-directory $(VENV)/.built
+	@$(MAKE) --no-print-directory compiled
+	$(AS_COMPILED) $(BIN)/pytest -m "not interpreted" $(COMPILED_TESTS)
 	$(BIN)/python -m pytest
 
 check: $(STAMP) ## format, lint, types
@@ -35,14 +45,20 @@ format: $(STAMP) ## what `make check` would otherwise complain about
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(BENCH)/.built ## measure beside nginx and other engines, e.g. BENCH_ARGS="sidecar --rounds 3"; needs wrk, nginx
-	$(BENCH)/bin/python -m bench $(BENCH_ARGS)
+bench: $(BENCH)/.built compiled ## measure beside nginx and other engines, e.g. BENCH_ARGS="sidecar --rounds 3"; needs wrk, nginx
+	$(AS_COMPILED):$(CURDIR) $(BENCH)/bin/python -m bench $(BENCH_ARGS)
+
+compiled: $(COMPILED)/.built ## the package as wheels hold it, in build/compiled
+
+wheel: compiled ## the wheel for this Python and machine, in dist
+	@ls dist/*.whl
 
 lock: ## renew the lock files from pyproject.toml
 	$(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 	$(LOCK) pyproject.toml --extra codings --extra mail --extra otel --extra redis --output-file requirements.lock
 	$(LOCK) pyproject.toml --extra codings --extra mail --extra otel --extra redis --group dev --output-file requirements-dev.lock
+	$(LOCK) --group build --output-file requirements-build.lock
 	$(LOCK) tests/upstreams/requirements.in --output-file tests/upstreams/requirements.txt
 
 image-test: ## build the container image with buildah and try it (Debian, as root, no container engine needed)
@@ -76,6 +92,13 @@ $(BENCH_STAMP): pyproject.toml requirements.lock bench/requirements.txt
 %/.built: %/.ready $(EXTENSION)
 	$*/bin/python setup.py --quiet build_ext --inplace
 	@if ls portal_gateway/html/_compiled.*.so >/dev/null 2>&1; then touch $@; fi
+
+$(COMPILED)/.built: $(STAMP) $(SOURCES)
+	rm -rf build dist
+	PORTAL_GATEWAY_COMPILE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(COMPILED) dist/*.whl
+	@touch $@
 
 screenshots: $(STAMP) ## take the pictures of the documentation anew
 	$(BIN)/python docs/make_screenshots.py

@@ -41,6 +41,9 @@ $buildah run "$container" -- portal-gateway --help >/dev/null || fail "does not 
 echo "answers --help"
 $buildah run "$container" -- python -c "import portal_gateway.html._compiled" || fail "has no C extension"
 echo "has the C extension"
+$buildah run "$container" -- python -c "import portal_gateway.http11.cycle as m; assert m.__file__.endswith('.so')" ||
+  fail "is not compiled"
+echo "is compiled"
 [ "$($buildah run "$container" -- id -u)" = 10001 ] || fail "does not run as the user of its own"
 echo "runs as user 10001"
 $buildah inspect --type image portal-gateway >"$work/inspect.json"

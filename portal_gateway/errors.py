@@ -204,3 +204,10 @@ class UpstreamUnavailable(UpstreamError):
 class UpstreamTimeout(UpstreamError):
     status = 504
     code = "upstream_timeout"
+
+
+class MalformedRequest(GatewayError):
+    """The client's request cannot be passed on without changing what it means."""
+
+    status = 400
+    code = "malformed_request"

@@ -8,8 +8,9 @@ from tempfile import mkstemp
 from typing import Any
 
 from portal_gateway.observe.access_log import AccessLog
+from portal_gateway.observe.exposition import Samples
 from portal_gateway.observe.requests import RequestObserver
-from portal_gateway.wire.asgi import ASGIApp
+from portal_gateway.wire.asgi import ASGIApp, Receive, Scope, Send
 
 
 class LogFile:
@@ -30,13 +31,19 @@ class LogFile:
         return [json.loads(line) for line in text.splitlines()]
 
 
-class LoggedApp(RequestObserver):
+class LoggedApp:
     """`app` under an observer; its own paths are those under /portal."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._file = LogFile()
         self._access_log = AccessLog(self._file)
-        super().__init__(app, self._access_log, lambda path: path.startswith("/portal/"))
+        self._observer = RequestObserver(app, self._access_log, lambda path: path.startswith("/portal/"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._observer(scope, receive, send)
+
+    def samples(self) -> Samples:
+        return self._observer.samples()
 
     def logged(self) -> list[dict[str, Any]]:
         self._access_log.flush()

@@ -6,7 +6,14 @@ import faulthandler
 
 import pytest
 
+from portal_gateway.http11 import cycle
+
 END_S = 60
+
+
+def pytest_report_header() -> str:
+    """Which of the two it is that is tested: `make test` tests both."""
+    return f"portal_gateway: {'compiled' if cycle.__file__.endswith('.so') else 'interpreted'}"
 
 
 @pytest.hookimpl(trylast=True)

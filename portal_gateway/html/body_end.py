@@ -44,6 +44,9 @@ _TURN = re.compile(rb"<(/?)(!--|(?:" + b"|".join(sorted(_RAW | _RISKY)) + rb")(?
 class BodyEnd:
     """Like PageScanner, for targets that all append to the body."""
 
+    #: It takes the whole page.
+    decided_by = None
+
     def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
         self.bail_reason: str | None = None
         self.matched: frozenset[int] = frozenset()

@@ -65,6 +65,10 @@ class CandidateFirst:
         return self._scanner.bail_reason
 
     @property
+    def decided_by(self) -> int | None:
+        return self._scanner.decided_by
+
+    @property
     def matched(self) -> frozenset[int]:
         return self._scanner.matched
 

@@ -160,7 +160,8 @@ def _word_finder(value: bytes) -> _Find:
     def find_word(data: bytes, start: int) -> int:
         found = find(data, value, start)
         while found >= 0:
-            before, behind = data[found - 1 : found], data[found + len(value) : found + len(value) + 1]
+            end = found + len(value)
+            before, behind = data[max(0, found - 1) : found], data[end : end + 1]
             if before in _BEFORE_WORD and behind in _BEHIND_WORD:
                 return found
             found = find(data, value, found + 1)

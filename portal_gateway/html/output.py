@@ -58,6 +58,8 @@ Segment: TypeAlias = bytes | Mark
 
 class Output:
     buffer = b""
+    #: Where in the page the buffer begins.
+    offset = 0
     _cut = 0
     _held_from = 0
 
@@ -80,12 +82,14 @@ class Output:
         """Add `data` to what is unread; how much that is."""
         unread = len(self.buffer) - self._cut
         self.buffer = self.buffer[self._cut :] + data if unread else data
+        self.offset += self._cut
         self._cut = 0
         return unread
 
     def unload(self) -> bytes:
         unread = self.buffer[self._cut :]
         self.buffer = b""
+        self.offset += self._cut
         self._cut = 0
         return unread
 

@@ -58,6 +58,12 @@ class Scanner:
         return self._engine.done
 
     @property
+    def decided_by(self) -> int | None:
+        """So many bytes from the beginning of the page have decided everything; None if it took, or takes, all of it.
+        A page that begins with the same bytes has the same marks, and for the same reasons not more."""
+        return self._engine.decided_by
+
+    @property
     def bail_reason(self) -> str | None:
         """Why the scanner gave the page up, a stable slug; None if it did not."""
         return self._engine.bail_reason

@@ -56,6 +56,9 @@ class PageScanner:
     _mark_seen = False
     _closed = False
     _bail_reason: str | None = None
+    #: So many bytes from the beginning of the page have decided everything; None as long as that is not so. No page
+    #: that begins with them has other places.
+    decided_by: int | None = None
 
     def __init__(self, compiled: CompiledTargets, max_held: int) -> None:
         self._output = Output()
@@ -146,6 +149,8 @@ class PageScanner:
             self._output.withdraw_all()
         if final or self._bail_reason or self._placer.done:
             self._passing = True
+            if not (final or self._bail_reason):
+                self.decided_by = self._output.offset + position
             position = size
         return self._output.take(position)
 

@@ -7,31 +7,43 @@ beginning of a line, to be seen again with more behind it, or what follows the b
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from portal_gateway.http11.fields import FieldError, FieldMemo, parse_fields
 from portal_gateway.wire.asgi import RawHeaders
 
 # A size of 15 digits is far beyond what anybody sends, and no parser further on overflows. Extensions mean nothing to
 # anybody, but some senders sign chunks in them.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
-_MAX_CHUNK_LINE_BYTES = 1024
-_DATA_END = b"\r\n"
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+_MAX_CHUNK_LINE_BYTES: Final = 1024
+_DATA_END: Final = b"\r\n"
 
 
 class BodyError(ValueError):
     """The body is not framed as it should be; where it ends is unknown."""
 
 
-class LengthBody:
-    """A body of `length` bytes."""
+class Body:
+    """A body on its way in. `trailers` are known once it is `complete`."""
 
-    def __init__(self, length: int) -> None:
-        self._left = length
-        self.complete = length == 0
+    def __init__(self) -> None:
+        self.complete = False
         self.trailers: RawHeaders = []
 
     def feed(self, data: bytes, at: int, pieces: list[bytes]) -> int:
         """Append what `data` holds of the body, from `at` on, to `pieces`; up to where `data` is done with."""
+        raise NotImplementedError
+
+
+class LengthBody(Body):
+    """A body of `length` bytes."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._left = length
+        self.complete = length == 0
+
+    def feed(self, data: bytes, at: int, pieces: list[bytes]) -> int:
         piece = data[at : at + self._left]
         if piece:
             pieces.append(piece)
@@ -40,20 +52,19 @@ class LengthBody:
         return at + len(piece)
 
 
-class ChunkedBody:
-    """A chunked body; `trailers` are its trailer fields, bounded by `max_trailer_bytes` and `max_fields`."""
+class ChunkedBody(Body):
+    """A chunked body; its trailer fields are bounded by `max_trailer_bytes` and `max_fields`."""
 
     def __init__(self, max_trailer_bytes: int, max_fields: int) -> None:
+        super().__init__()
         self._max_trailer_bytes = max_trailer_bytes
         self._max_fields = max_fields
         # Bytes of the chunk that are still to come, without the line end behind them; None between chunks.
         self._left: int | None = None
         self._in_trailers = False
-        self.complete = False
-        self.trailers: RawHeaders = []
 
     def feed(self, data: bytes, at: int, pieces: list[bytes]) -> int:
-        """As LengthBody's. Raises BodyError."""
+        """As any body's. Raises BodyError."""
         while not self.complete:
             if self._in_trailers:
                 after = self._trailers(data, at)
@@ -109,4 +120,4 @@ class ChunkedBody:
         return end + 4
 
 
-_FIELDS = FieldMemo()
+_FIELDS: Final = FieldMemo()

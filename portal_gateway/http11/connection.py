@@ -11,8 +11,9 @@ import logging
 import math
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
@@ -33,16 +34,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("portal_gateway.http11")
 
-_NEVER = math.inf
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_NEVER: Final = math.inf
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 def http11_protocol(
     limits: ClientLimits = ClientLimits(),  # noqa: B008 (frozen)
     shortcut: Shortcut | None = None,
+    refusals: Counter[int] | None = None,
 ) -> type[asyncio.Protocol]:
-    """For uvicorn's setting `http`: what makes the connections of one server."""
-    return cast(type[asyncio.Protocol], functools.partial(Connection, limits, shortcut, Deadlines()))
+    """For uvicorn's setting `http`: what makes the connections of one server.
+
+    `refusals` are the answers of the server itself, which the app knows nothing of, by status.
+    """
+    refusals = Counter() if refusals is None else refusals
+    return cast(type[asyncio.Protocol], functools.partial(Connection, limits, shortcut, refusals, Deadlines()))
 
 
 class Connection(asyncio.Protocol):
@@ -52,6 +58,7 @@ class Connection(asyncio.Protocol):
         self,
         limits: ClientLimits,
         shortcut: Shortcut | None,
+        refusals: Counter[int],
         deadlines: Deadlines,
         config: Config,
         server_state: ServerState,
@@ -61,6 +68,7 @@ class Connection(asyncio.Protocol):
         self.limits = limits
         self.loop = _loop or asyncio.get_running_loop()
         self._shortcut = shortcut
+        self._refusals = refusals
         self._deadlines = deadlines
         self._config = config
         self._server_state = server_state
@@ -107,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._deadlines.discard(self)
         if self._cycle is not None:
             self._cycle.disconnect()
+            self._cycle = None
         self.resume_writing()
 
     def pause_writing(self) -> None:
@@ -182,6 +191,7 @@ class Connection(asyncio.Protocol):
     def refuse(self, bad: BadRequest) -> None:
         """Answer in place of the app, and close."""
         logger.info("refused a request with %d: %s", bad.status, bad.message)
+        self._refusals[bad.status] += 1
         self.transport.write(plain_response(bad.status, bad.message))
         self._linger()
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from portal_gateway.http11.body import ChunkedBody, LengthBody
+from portal_gateway.http11.body import Body, ChunkedBody, LengthBody
 from portal_gateway.http11.extensions import INTERIM, REQUEST_TRAILERS, TRAILERS
 from portal_gateway.http11.fields import head_bytes
 from portal_gateway.http11.framing import Framing
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("portal_gateway.http11")
 
 # Body bytes that wait for the app before reading pauses (uvicorn's figure).
-HIGH_WATER_BYTES = 64 * 1024
+HIGH_WATER_BYTES: Final = 64 * 1024
 # From so many bytes on, handing a second piece to the kernel costs less than copying it behind the first.
-_GATHERED_BYTES = 16 * 1024
-_CONTINUE = STATUS_LINES[100] + b"\r\n\r\n"
+_GATHERED_BYTES: Final = 16 * 1024
+_CONTINUE: Final = STATUS_LINES[100] + b"\r\n\r\n"
 
 
 class Cycle:
     """The connection feeds the request's body in; `Connection.cycle_over` is called once the response is sent."""
 
     # Most requests have no body, and of most nobody waits for the end.
-    _reader: LengthBody | ChunkedBody | None = None
+    _reader: Body | None = None
     _body_bytes = 0
     # Whether the app has been given the last of the body.
     _body_ended = False
@@ -258,7 +258,7 @@ class Cycle:
 Shortcut: TypeAlias = Callable[["Connection", RequestHead, Scope], Cycle | None]
 
 
-def _body_reader(connection: Connection, request: RequestHead) -> LengthBody | ChunkedBody:
+def _body_reader(connection: Connection, request: RequestHead) -> Body:
     if request.framing is Framing.CHUNKED:
         return ChunkedBody(connection.limits.head_bytes, connection.limits.fields)
     return LengthBody(request.length)

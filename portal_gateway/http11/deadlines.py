@@ -6,9 +6,9 @@ A look at each of them a few times a second costs less than a timer that is set 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
-TICK_S = 0.25
+TICK_S: Final = 0.25
 
 
 class Expiring(Protocol):

@@ -7,10 +7,12 @@ under REQUEST_TRAILERS.
 
 from __future__ import annotations
 
-TRAILERS = "http.response.trailers"
-INTERIM = "portal_gateway.interim"
-REQUEST_TRAILERS = "portal_gateway.trailers"
-#: A scope's key: the request target as it was sent, where path and query do not tell it (`/path?`).
-TARGET = "portal_gateway.target"
+from typing import Final
 
-EXTENSIONS: dict[str, dict[str, object]] = {TRAILERS: {}, INTERIM: {}, REQUEST_TRAILERS: {}}
+TRAILERS: Final = "http.response.trailers"
+INTERIM: Final = "portal_gateway.interim"
+REQUEST_TRAILERS: Final = "portal_gateway.trailers"
+#: A scope's key: the request target as it was sent, where path and query do not tell it (`/path?`).
+TARGET: Final = "portal_gateway.target"
+
+EXTENSIONS: Final[dict[str, dict[str, object]]] = {TRAILERS: {}, INTERIM: {}, REQUEST_TRAILERS: {}}

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from portal_gateway.wire.asgi import RawHeaders
 
-TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_UNSAFE_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+TOKEN_BYTES: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_UNSAFE_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 #: In a head that is not complete yet; where it is, such a line end makes a field malformed.
-BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]")
+BARE_LINE_END: Final = re.compile(rb"(?<!\r)\n|\r[^\n]")
 
 # Lines that are remembered; their lengths are bounded, so that all of them together are.
-_KEPT_LINES = 1024
-_KEPT_LINE_BYTES = 256
+_KEPT_LINES: Final = 1024
+_KEPT_LINE_BYTES: Final = 256
 # They are somebody's own, and come from nobody else.
-_CREDENTIALS = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"})
+_CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"})
 
 Field: TypeAlias = tuple[bytes, bytes]
 K = TypeVar("K", bytes, Field)
@@ -84,7 +84,7 @@ class LineMemo(_Memo[Field, bytes]):
         return self._kept(field, line, line, field[0].lower())
 
 
-LINES = LineMemo()
+LINES: Final = LineMemo()
 
 
 def head_bytes(start_line: bytes, headers: Iterable[Field]) -> bytes:

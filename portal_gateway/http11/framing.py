@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
+from typing import Final
 
 from portal_gateway.wire.headers import HeaderPairs, tokens, values
 
 # 15 digits are a petabyte; more would not fit the parsers further on.
-_MAX_LENGTH_DIGITS = 15
-_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
+_MAX_LENGTH_DIGITS: Final = 15
+_FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Framing(Enum):

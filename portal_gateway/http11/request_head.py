@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from portal_gateway.http11.fields import BARE_LINE_END, TOKEN_BYTES, FieldError, FieldMemo, parse_field
 from portal_gateway.http11.framing import Framing, FramingError, UnsupportedCoding, request_framing
@@ -17,12 +18,12 @@ from portal_gateway.wire.headers import elements, values
 
 # The version is looked at last, so that other versions get an answer of their own. Bytes above 0x7f are no part of a
 # URI, but older browsers and scripts send them and servers take them.
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP/(\d\.\d)")
-_HOST = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
+_REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP/(\d\.\d)")
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
 # Method, version and blanks of a request line.
-_MORE_IN_LINE = 96
-_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-_VERSIONS = {b"1.1": "1.1", b"1.0": "1.0"}
+_MORE_IN_LINE: Final = 96
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_VERSIONS: Final = {b"1.1": "1.1", b"1.0": "1.0"}
 
 
 class BadRequest(Exception):
@@ -142,4 +143,4 @@ def _parse_request_field(line: bytes) -> tuple[bytes, bytes]:
     return field
 
 
-_FIELDS = FieldMemo(_parse_request_field)
+_FIELDS: Final = FieldMemo(_parse_request_field)

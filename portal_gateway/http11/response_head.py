@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Final
 
 from portal_gateway.http11.fields import LINES, Field, FieldError, head_bytes
 from portal_gateway.http11.framing import Framing, content_length
@@ -13,11 +14,13 @@ from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.headers import tokens
 from portal_gateway.wire.memo import Memo
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-STATUS_LINES = {status: f"HTTP/1.1 {status} {_REASONS.get(status, '')}".encode("ascii") for status in range(100, 600)}
-_DECIDING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+STATUS_LINES: Final = {
+    status: f"HTTP/1.1 {status} {_REASONS.get(status, '')}".encode("ascii") for status in range(100, 600)
+}
+_DECIDING: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 # The name in lower case of a header that decides how the body is delimited and what comes after it, nothing of others.
-_DECISIVE: Memo[bytes, bytes] = Memo(lambda name: name.lower() if name.lower() in _DECIDING else b"")
+_DECISIVE: Final[Memo[bytes, bytes]] = Memo(lambda name: name.lower() if name.lower() in _DECIDING else b"")
 
 
 @dataclass(slots=True)

@@ -12,6 +12,9 @@ import os
 import socket
 from typing import cast
 
+#: What a server offers in `scope["extensions"]` that takes a `TunnelEnd` under this key of `websocket.accept`.
+TUNNEL = "portal_gateway.tunnel"
+
 # A peer that has vanished without a word is found out within about two minutes, however quiet the WebSocket is.
 _KEEP_ALIVE_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _NEVER = math.inf

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from portal_gateway.http11.deadlines import Deadlines
-from portal_gateway.http11.extensions import TUNNEL
 from portal_gateway.http11.fields import head_bytes
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.http11.request_head import parse_request_head
 from portal_gateway.http11.response_head import STATUS_LINES, plain_response
 from portal_gateway.http11.scope import request_scope
-from portal_gateway.http11.tunnel import TunnelEnd
-from portal_gateway.wire.asgi import Message, RawHeaders
-from portal_gateway.wire.headers import tokens
+from portal_gateway.http11.tunnel import TUNNEL, TunnelEnd
+from portal_gateway.wire.asgi import Message, RawHeaders, Scope
+from portal_gateway.wire.headers import values
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -113,7 +112,7 @@ class WebSocketConnection(TunnelEnd):
 
     def _begin(self, head: bytes) -> None:
         request = parse_request_head(head, self._limits)  # whoever handed it over has found it well-formed
-        common = {
+        common: Scope = {
             "type": "websocket",
             "asgi": {"version": self._config.asgi_version, "spec_version": "2.4"},
             "server": get_local_addr(self.transport),
@@ -121,7 +120,7 @@ class WebSocketConnection(TunnelEnd):
             "scheme": "wss" if is_ssl(self.transport) else "ws",
             "root_path": self._config.root_path,
             "extensions": {_DENIAL: {}, TUNNEL: {}},
-            "subprotocols": [name.decode("latin-1") for name in tokens(request.headers, b"sec-websocket-protocol")],
+            "subprotocols": _subprotocols(request.headers),
         }
         scope = request_scope(common, request, self._app_state)
         del scope["method"]
@@ -138,7 +137,8 @@ class WebSocketConnection(TunnelEnd):
         elif kind == f"{_DENIAL}.start":
             self._denial = message
         elif kind == f"{_DENIAL}.body":
-            assert self._denial is not None and not message.get("more_body"), "a refusal comes in one piece"
+            assert self._denial is not None
+            assert not message.get("more_body"), "a refusal comes in one piece"
             status_line = STATUS_LINES[self._denial["status"]]
             headers = [*self._denial["headers"], (b"connection", b"close")]
             self._answer(head_bytes(status_line, headers) + message["body"])
@@ -151,7 +151,7 @@ class WebSocketConnection(TunnelEnd):
         switching = [*headers, (b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
         self.send(head_bytes(STATUS_LINES[101], switching))
         self._is_answered = True
-        self.join(behind)
+        behind.join(self)
         if self._early:
             self.data_received(self._early)
             self._early = b""
@@ -173,3 +173,8 @@ class WebSocketConnection(TunnelEnd):
             logger.error("a WebSocket's handshake failed", exc_info=task.exception())
         self._answer(plain_response(500, "there is no answer"))
         self.finish()
+
+
+def _subprotocols(headers: RawHeaders) -> list[str]:
+    lines = [value.decode("latin-1").split(",") for value in values(headers, b"sec-websocket-protocol")]
+    return [name.strip() for line in lines for name in line if name.strip()]

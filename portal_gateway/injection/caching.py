@@ -12,6 +12,7 @@ from portal_gateway.wire.headers import HeaderPairs
 # Headers to shared caches alone, which go by them whatever Cache-Control says (RFC 9213; nginx; Fastly; Akamai).
 _SHARED_CACHE_HEADERS = frozenset({b"surrogate-control", b"edge-control", b"x-accel-expires"})
 VALIDATORS = (b"etag", b"last-modified")
+_FOR_CACHES = frozenset({b"cache-control", b"vary", *VALIDATORS})
 _NOT_STORED = re.compile(rb"(?:.*[, ])?(?:no-?store|private)\b.*|0|@0", re.DOTALL)
 # One directive; a comma within quotes does not end it: `private="a, b"`.
 _DIRECTIVE = re.compile(rb'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
@@ -52,7 +53,7 @@ def is_for_shared_caches(name: bytes) -> bool:
 
 def is_for_caches(name: bytes) -> bool:
     """Whether the header `name` (lower case) tells caches how to keep the response or when to reuse it."""
-    return name in (b"cache-control", b"vary", *VALIDATORS) or is_for_shared_caches(name)
+    return name in _FOR_CACHES or is_for_shared_caches(name)
 
 
 def _cache_directives(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -47,14 +47,28 @@ class PageDecider:
 
     def at_hand(self, scope: Scope, plan: Plan) -> Outcomes | None:
         """The outcomes if everything is known already, without waiting; else None."""
-        refusals = self._refusals_at_hand(scope, plan) if plan.is_decided else (None,) * len(plan.slots)
-        if refusals is None:
-            return None
-        key = (plan, scope.get("root_path"), refusals)
+        user = None
+        if plan.is_decided:
+            if plan.signs_inline:
+                return None
+            try:
+                user = self._identities.at_hand(scope) or _NOBODY
+            except NotAtHand:
+                return None
+            except Exception as error:
+                user = self._nobody_known(error)
+        refusals: list[str | None] = []
+        for slot in plan.slots:
+            if user is None or slot.mode != "decided":
+                refusals.append(None)
+                continue
+            access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
+            if access is None:
+                return None
+            refusals.append(None if access.verdict is _GRANTED else access.reason)
+        key = (plan, scope.get("root_path"), tuple(refusals))
         outcomes = self._remembered.get(key)
-        if outcomes is None:
-            outcomes = self._remember(key, scope)
-        return outcomes
+        return self._remember(key, scope) if outcomes is None else outcomes
 
     async def ask(self, scope: Scope, plan: Plan) -> Outcomes:
         """The outcomes, waiting for identity source and vendor as long as they take. Never raises: the page is under
@@ -72,29 +86,9 @@ class PageDecider:
             self._loader(scope, plan, slot)
             if outcome.is_loader or (slot.mode == "empty" and outcome.snippet)
             else outcome
-            for slot, outcome in zip(plan.slots, outcomes, strict=True)
+            for slot, outcome in zip(plan.slots, outcomes.each, strict=True)
         ]
         return Outcomes(plan.slots, left)
-
-    def _refusals_at_hand(self, scope: Scope, plan: Plan) -> _Refusals | None:
-        if plan.signs_inline:
-            return None
-        try:
-            user = self._identities.at_hand(scope) or _NOBODY
-        except NotAtHand:
-            return None
-        except Exception as error:
-            user = self._nobody_known(error)
-        refusals: list[str | None] = []
-        for slot in plan.slots:
-            if slot.mode != "decided":
-                refusals.append(None)
-                continue
-            access = user if isinstance(user, Access) else self._directory.peek(slot.placement.portal, user)
-            if access is None:
-                return None
-            refusals.append(None if access.verdict is _GRANTED else access.reason)
-        return tuple(refusals)
 
     def _remember(self, key: _Key, scope: Scope) -> Outcomes:
         plan, _, refusals = key
@@ -104,7 +98,7 @@ class PageDecider:
         )
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        if not any(outcome.reason == _TEMPLATE_ERROR for outcome in outcomes):  # which is tried again
+        if not any(outcome.reason == _TEMPLATE_ERROR for outcome in outcomes.each):  # which is tried again
             self._remembered[key] = outcomes
         return outcomes
 

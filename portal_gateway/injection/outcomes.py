@@ -20,28 +20,22 @@ class Outcome(NamedTuple):
     is_loader: bool = False
 
 
-class Outcomes(tuple[Outcome, ...]):
+class Outcomes:
     """The outcomes for the slots of a plan. Pages that get the same share them, so what follows is worked out once."""
 
-    _slots: Sequence[Slot]
-    #: All snippets, one behind the other.
-    snippets: bytes
-    #: Why the page gets no snippet at all; None if it gets one.
-    empty_reason: str | None
-    #: What is counted if there is a place for each.
-    counted: tuple[Series, ...]
-
-    def __new__(cls, slots: Sequence[Slot], outcomes: Iterable[Outcome]) -> Outcomes:
-        self = super().__new__(cls, outcomes)
+    def __init__(self, slots: Sequence[Slot], outcomes: Iterable[Outcome]) -> None:
         self._slots = slots
-        self.snippets = b"".join([outcome.snippet for outcome in self])
-        self.empty_reason = None if self.snippets else self[0].reason
-        self.counted = tuple(map(placed, self.results([""] * len(self))))
-        return self
+        self.each = tuple(outcomes)
+        #: All snippets, one behind the other.
+        self.snippets = b"".join([outcome.snippet for outcome in self.each])
+        #: Why the page gets no snippet at all; None if it gets one.
+        self.empty_reason = None if self.snippets else self.each[0].reason
+        #: What is counted if there is a place for each.
+        self.counted: tuple[Series, ...] = tuple(map(placed, self.results([""] * len(self.each))))
 
     def results(self, misses: Sequence[str]) -> list[Result]:
         """What has become of each placement when the body is through. `misses` say why it has no place, if so."""
         return [
             (slot.placement.portal, "loader" if outcome.is_loader else "decided", outcome.reason or miss)
-            for slot, outcome, miss in zip(self._slots, self, misses, strict=True)
+            for slot, outcome, miss in zip(self._slots, self.each, misses, strict=True)
         ]

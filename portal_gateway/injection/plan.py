@@ -61,8 +61,8 @@ class Slot:
 class Plan:
     """How a response is injected. It follows from the decisive headers alone, and is shared by all that have the same.
 
-    The nonce is the page's own, for the loader where a policy demands one. `dropped` are the names of headers that the
-    app's head loses, `added` the lines that it gets.
+    The nonce is the page's own, for the loader where a policy demands one. `dropped` says of the name of a header
+    whether the app's head loses it; `added` are the lines that it gets.
     """
 
     slots: tuple[Slot, ...]
@@ -71,7 +71,7 @@ class Plan:
     loader_allowed: bool
     policies: Policies
     own_origin: str  # empty where no header needs it
-    dropped: frozenset[bytes]
+    dropped: Memo[bytes, bool]
     added: tuple[tuple[bytes, bytes], ...]
     is_decided: bool
     signs_inline: bool
@@ -82,7 +82,7 @@ class Plan:
     def head(self, headers: HeaderPairs, tags: LoaderTags) -> RawHeaders:
         """The head of the response in place of the app's, without Content-Length."""
         dropped = self.dropped
-        head = [pair for pair in headers if pair[0].lower() not in dropped]
+        head = [line for line in headers if not dropped[line[0]]]
         if self.has_frame:
             head = self.policies.extended_for_frame(head, _frame_origins(self.slots), self.own_origin)
         if not self.is_decided:
@@ -148,7 +148,7 @@ def _plan(eligible: _Eligible, page: PagePlacements, own_origin: str) -> Plan | 
         loader_allowed=loader_allowed,
         policies=policies,
         own_origin=own_origin,
-        dropped=frozenset(dropped),
+        dropped=Memo(lambda name: name.lower() in dropped, max_entries=128),
         added=tuple(added),
         is_decided=is_decided,
         signs_inline=signs_inline,

@@ -14,6 +14,7 @@ from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
 
 PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
+_PAGE_RANGES = frozenset({*PAGE_TYPES, b"text/*", b"*/*"})
 _DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
 # By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
 _PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
@@ -108,4 +109,4 @@ def _wants_document(headers: HeaderPairs) -> bool:
 def _accepts_pages(headers: HeaderPairs) -> bool:
     """Whether a client without fetch metadata takes a page. An API client does not: its requests stay as they are."""
     ranges = [token.partition(b";")[0].rstrip() for token in h.tokens(headers, b"accept")]
-    return not ranges or any(media_range in (*PAGE_TYPES, b"text/*", b"*/*") for media_range in ranges)
+    return not ranges or any(media_range in _PAGE_RANGES for media_range in ranges)

@@ -118,7 +118,7 @@ class Rewrite:
                 out = []
                 self.outcomes = await self._within_budget()
             self.outcomes = self._under_page_policies(self.outcomes)
-            if snippet := self._filling.snippet_at(segment, self.outcomes[segment.target]):
+            if snippet := self._filling.snippet_at(segment, self.outcomes.each[segment.target]):
                 out.append(self._encoder.encode(snippet))
         if chunk := self._finished(out) if last else self._flushed(out):
             yield chunk

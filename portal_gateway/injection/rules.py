@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
+from portal_gateway.html.places import KnownPlaces
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
 from portal_gateway.html.selectors import parse_selector
 from portal_gateway.html.skipping import prepare
@@ -51,6 +52,7 @@ class PagePlacements:
     placements: tuple[Placement, ...]
     targets: CompiledTargets
     budget_s: float
+    known_places: KnownPlaces = field(default_factory=KnownPlaces)
 
 
 class RuleSet:
@@ -72,10 +74,9 @@ class RuleSet:
         if self._rules:
             prepare()
         self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
+        self._found: Memo[str, PagePlacements | None] = Memo(self._find, max_entries=2048, max_key=MAX_PATH)
         #: What goes into the page at a path (decoded, without the application's root path), or None.
-        self.for_path: Callable[[str], PagePlacements | None] = Memo(
-            self._find, max_entries=2048, max_key=MAX_PATH
-        ).__getitem__
+        self.for_path = self._found.__getitem__
 
     @property
     def placements(self) -> tuple[Placement, ...]:

@@ -79,7 +79,7 @@ class SnippetHeaders:
         found: dict[str, str] = {}
         reasons: list[str] = []
         left = MAX_BYTES
-        for slot, outcome in zip(plan.slots, outcomes, strict=True):
+        for slot, outcome in zip(plan.slots, outcomes.each, strict=True):
             snippet, reason = _LINE_BREAKS.sub(b" ", outcome.snippet).strip(), outcome.reason
             if len(snippet) > left:
                 reason = "header_too_long"

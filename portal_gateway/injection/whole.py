@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from portal_gateway.html.body_end import end_of_body
 from portal_gateway.html.meta_csp import may_have_policies
+from portal_gateway.html.places import Places
 from portal_gateway.html.scanner import Mark, Scanner
 from portal_gateway.injection.filling import TURN_BYTES, Filling
 from portal_gateway.injection.outcomes import Outcomes
@@ -31,16 +32,36 @@ def whole_page(
     if page.targets.only_body_end:
         place = end_of_body(data, page.targets)
         if isinstance(place, str):
-            return data, [place] * len(outcomes)
+            return data, [place] * len(outcomes.each)
         view = memoryview(data)  # a long page is copied once, not twice
         return b"".join((view[:place], outcomes.snippets, view[place:])), None
+    known = page.known_places.find(data)
+    if known is not None:
+        return _with_snippets(data, known, outcomes), known.misses
+    return _scanned(data, page, outcomes)
+
+
+def _with_snippets(data: bytes, known: Places, outcomes: Outcomes) -> bytes:
+    view = memoryview(data)
+    out: list[bytes | memoryview] = []
+    passed = 0
+    for place, target in known.places:
+        out += view[passed:place], outcomes.each[target].snippet
+        passed = place
+    return b"".join((*out, view[passed:]))
+
+
+def _scanned(data: bytes, page: PagePlacements, outcomes: Outcomes) -> tuple[bytes, Sequence[str] | None]:
     scanner = Scanner(page.targets)
-    filling = Filling(len(outcomes))
+    filling = Filling(len(outcomes.each))
+    segments = (*scanner.feed(data), *scanner.close())
     out: list[bytes] = []
-    for segment in (*scanner.feed(data), *scanner.close()):
+    for segment in segments:
         if isinstance(segment, Mark):
-            out.append(filling.snippet_at(segment, outcomes[segment.target]))
+            out.append(filling.snippet_at(segment, outcomes.each[segment.target]))
         elif not filling.dropping:
             out.append(segment)
-    misses = ["" if hits else scanner.reason(target) or "no_match" for target, hits in enumerate(filling.hits)]
-    return b"".join(out), misses if any(misses) else None
+    reasons = ["" if hits else scanner.reason(target) or "no_match" for target, hits in enumerate(filling.hits)]
+    misses = tuple(reasons) if any(reasons) else None
+    page.known_places.learn(data, scanner, segments, misses)
+    return b"".join(out), misses

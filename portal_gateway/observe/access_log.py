@@ -11,16 +11,16 @@ import select
 from collections import deque
 from json.encoder import encode_basestring_ascii as quoted
 from time import gmtime, strftime, time
-from typing import Protocol
+from typing import Final, Protocol
 
 # What a pipe that has room takes in one piece: nobody waits for its reader, and lines of several workers do not mix.
-BATCH_BYTES = getattr(select, "PIPE_BUF", 512)
-FLUSH_S = 0.1
+BATCH_BYTES: Final = getattr(select, "PIPE_BUF", 512)
+FLUSH_S: Final = 0.1
 # For a reader that pauses; beyond that lines are lost, and counted.
-MAX_WAITING = 256
-MAX_PATH = 1024
+MAX_WAITING: Final = 256
+MAX_PATH: Final = 1024
 
-_LINE = '{"time":"%s.%03dZ","request_id":"%s",%s"method":"%s","path":%s,"status":%d,"bytes":%d,"ms":%.1f}\n'
+_LINE: Final = '{"time":"%s.%03dZ","request_id":"%s",%s"method":"%s","path":%s,"status":%d,"bytes":%d,"ms":%.1f}\n'
 
 
 class Stream(Protocol):

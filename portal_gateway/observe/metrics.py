@@ -21,6 +21,10 @@ FAMILIES: Mapping[str, Family] = {
             "counter",
             "Requests by kind (app, portal, websocket) and class of the status; none: nobody was left to answer.",
         ),
+        "requests_refused_total": Family(
+            "counter",
+            "Requests answered before they were requests to anybody, by status: malformed, too long, too late.",
+        ),
         "request_seconds": Family("histogram", "From a request to the end of its response, websockets left out."),
         "requests_in_flight": Family("gauge", "Requests and websockets under way, by kind."),
         "injections_total": Family("counter", "Snippets put into pages, by portal and mode."),

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from random import getrandbits
+from typing import Final
 
 from portal_gateway.wire.asgi import Scope
 from portal_gateway.wire.headers import replaced, values
 
-REQUEST_ID = b"x-request-id"
-_TRACE_PARENT = b"traceparent"
-_NAMES = frozenset({REQUEST_ID, _TRACE_PARENT})
+REQUEST_ID: Final = b"x-request-id"
+_TRACE_PARENT: Final = b"traceparent"
+_NAMES: Final = frozenset({REQUEST_ID, _TRACE_PARENT})
 # Nothing that means anything to a shell, a query language or JSON. Rails takes 255 characters, Heroku 200.
-_is_sane = re.compile(rb"[A-Za-z0-9._:@/+=~-]{1,128}").fullmatch
-_is_trace = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?").fullmatch
+_is_sane: Final = re.compile(rb"[A-Za-z0-9._:@/+=~-]{1,128}").fullmatch
+_is_trace: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?").fullmatch
 
 
 def identify(scope: Scope) -> tuple[bytes, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
+from typing import Final
 
 from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.observe.exposition import Samples, added
@@ -13,7 +14,7 @@ from portal_gateway.observe.request_ids import REQUEST_ID, identify
 from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 
 # Of the gateway's own paths: the key of a shared link opens a form to whoever has it.
-_SHARED_LINK_KEY = re.compile(rb"(?<=/join/).+", re.DOTALL)
+_SHARED_LINK_KEY: Final = re.compile(rb"(?<=/join/).+", re.DOTALL)
 
 
 class RequestObserver:
@@ -66,7 +67,7 @@ class RequestObserver:
         return self._portal_figures if self._is_ours(scope["path"]) else self._app_figures
 
 
-_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_STARTS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
 class Observed:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from portal_gateway.proxy.limits import Limits, Timeouts
 from portal_gateway.proxy.response import BadResponse, ResponseParser
 
 # Body bytes that wait for the client before reading pauses; a read of up to 256 KB may come on top.
-HIGH_WATER_BYTES = 64 * 1024
+HIGH_WATER_BYTES: Final = 64 * 1024
 
 
 class StaleConnection(UpstreamUnavailable):

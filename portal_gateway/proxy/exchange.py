@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container
+from typing import Final
 
+from portal_gateway.errors import MalformedRequest
 from portal_gateway.http11.extensions import INTERIM, REQUEST_TRAILERS, TRAILERS
 from portal_gateway.http11.fields import head_bytes
 from portal_gateway.http11.framing import Framing
 from portal_gateway.proxy.connection import UpstreamConnection
 from portal_gateway.proxy.headers import (
     NO_TRAILERS,
-    MalformedRequest,
     UpstreamRequest,
     announced_trailers,
     response_headers,
@@ -27,7 +28,7 @@ from portal_gateway.wire.headers import HeaderPairs
 
 # How long an upstream may take for the 100 that a client expects; then the body is sent anyway, as RFC 9110
 # section 10.1.1 demands of a client (curl waits as long).
-CONTINUE_S = 1.0
+CONTINUE_S: Final = 1.0
 
 
 class ClientLeft(Exception):
@@ -134,6 +135,7 @@ class Exchange:
     def _stop_listening(self) -> None:
         if self._listener is not None:
             self._listener.cancel()
+            self._listener = None  # which holds this exchange: two that hold each other are garbage for longer
 
     async def _listen_to_client(self) -> None:
         try:

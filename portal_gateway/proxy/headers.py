@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
-from portal_gateway.errors import GatewayError
+from portal_gateway.errors import MalformedRequest
 from portal_gateway.http11.extensions import TARGET
 from portal_gateway.http11.fields import TOKEN_BYTES, FieldError, head_bytes
 from portal_gateway.http11.framing import Framing, FramingError, request_framing
@@ -21,7 +22,7 @@ from portal_gateway.wire.trust import TrustedPeers
 
 # RFC 9110 section 7.6.1 and what RFC 2616 section 13.5.1 listed. `Proxy` is no header at all, but CGI apps
 # read it as the environment variable HTTP_PROXY (https://httpoxy.org).
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"http2-settings",
@@ -38,15 +39,15 @@ HOP_BY_HOP = frozenset(
     }
 )
 # What of a request does not simply pass.
-_SPECIAL = HOP_BY_HOP | {b"host", b"content-length"}
+_SPECIAL: Final = HOP_BY_HOP | {b"host", b"content-length"}
 # Apps and CGI gateways read `_` as `-`, so both spellings claim the same.
-_CLAIMS_ABOUT_CLIENT = re.compile(rb"(?:x[-_]forwarded[-_].*|forwarded|x[-_]real[-_]ip)", re.DOTALL)
-_FRAMED_CHUNKED = (b"transfer-encoding", b"chunked")
-_OURS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-NO_TRAILERS: frozenset[bytes] = frozenset()
+_CLAIMS_ABOUT_CLIENT: Final = re.compile(rb"(?:x[-_]forwarded[-_].*|forwarded|x[-_]real[-_]ip)", re.DOTALL)
+_FRAMED_CHUNKED: Final = (b"transfer-encoding", b"chunked")
+_OURS: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+NO_TRAILERS: Final[frozenset[bytes]] = frozenset()
 # Where they stand, they come too late or would be taken for something else.
-_NO_TRAILER_FIELDS = {
+_NO_TRAILER_FIELDS: Final = {
     b"authorization",
     b"cache-control",
     b"content-encoding",
@@ -59,7 +60,7 @@ _NO_TRAILER_FIELDS = {
     b"set-cookie",
 }
 # Options of the connection itself, and headers without which a message loses its meaning.
-_NOT_NOMINATED = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
+_NOT_NOMINATED: Final = frozenset({b"close", b"keep-alive", b"host", b"content-length"})
 
 
 def _look_needed(name: bytes) -> bytes:
@@ -68,17 +69,10 @@ def _look_needed(name: bytes) -> bytes:
 
 
 # The name in lower case of a header that does not simply pass, nothing of others.
-_NEEDS_A_LOOK: Memo[bytes, bytes] = Memo(_look_needed)
+_NEEDS_A_LOOK: Final[Memo[bytes, bytes]] = Memo(_look_needed)
 # What a Connection line takes along.
-_NOMINATES: Memo[bytes, frozenset[bytes]] = Memo(lambda line: frozenset(elements(line)) - _NOT_NOMINATED)
-_UNSAFE_IN_TARGET = re.compile(rb"[\x00-\x20\x7f]")
-
-
-class MalformedRequest(GatewayError):
-    """The client's request cannot be passed on without changing what it means."""
-
-    status = 400
-    code = "malformed_request"
+_NOMINATES: Final[Memo[bytes, frozenset[bytes]]] = Memo(lambda line: frozenset(elements(line)) - _NOT_NOMINATED)
+_UNSAFE_IN_TARGET: Final = re.compile(rb"[\x00-\x20\x7f]")
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
 from portal_gateway.proxy.connection import UpstreamConnection
@@ -16,7 +17,7 @@ from portal_gateway.proxy.origin import Origin
 
 # How often time-outs, idle connections and clients of slow requests are looked at. A client that leaves is to
 # be noticed within 100 ms; a request that is over before the first tick pays for none of it.
-TICK_S = 0.05
+TICK_S: Final = 0.05
 
 
 class ConnectionPool:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-from portal_gateway.http11.body import BodyError, ChunkedBody, LengthBody
+from portal_gateway.http11.body import Body, BodyError, ChunkedBody, LengthBody
 from portal_gateway.http11.fields import BARE_LINE_END, FieldError, FieldMemo
 from portal_gateway.http11.framing import Framing, FramingError, response_delimiting
 from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.memo import Memo
 
-_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?")
-_BEGINNING = b"HTTP/1."
-_DECIDE_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_STATUS_LINE: Final = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?")
+_BEGINNING: Final = b"HTTP/1."
+_DECIDE_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 # Nobody sends more of them, and each one counts as a sign of life.
-_MAX_INTERIM = 32
-_MAX_TRAILER_FIELDS = 100
+_MAX_INTERIM: Final = 32
+_MAX_TRAILER_FIELDS: Final = 100
 
 
 class BadResponse(ValueError):
@@ -49,7 +50,7 @@ class ResponseParser:
     is_clean = True
     # The beginning of a head or of a line, to be seen again with more behind it.
     _unread = b""
-    _body: LengthBody | ChunkedBody | None = None
+    _body: Body | None = None
     _interim_count = 0
 
     def __init__(self, method: str, max_head_bytes: int) -> None:
@@ -158,5 +159,5 @@ def _version_and_status(line: bytes) -> tuple[str, int]:
     return match[1].decode("ascii"), int(match[2])
 
 
-_STATUSES: Memo[bytes, tuple[str, int]] = Memo(_version_and_status)
-_FIELDS = FieldMemo()
+_STATUSES: Final[Memo[bytes, tuple[str, int]]] = Memo(_version_and_status)
+_FIELDS: Final = FieldMemo()

@@ -55,7 +55,7 @@ class StraightCycle(Cycle):
     # The connection to the upstream, as long as no task has it.
     _asked: UpstreamConnection | None = None
     _incoming: ResponseParser
-    _announced = NO_TRAILERS
+    _announced: frozenset[bytes]
     _is_retried = False
     _is_counted = False
 
@@ -121,9 +121,9 @@ class StraightCycle(Cycle):
             self._asked = None
             self._leave_to_task(self._relay_by_task(asked, incoming))
             return False
-        if head.framing is Framing.CHUNKED and (announced := announced_trailers(head.headers)):
-            self._announced = announced
-            headers.append((b"trailer", b", ".join(sorted(announced))))
+        self._announced = announced_trailers(head.headers) if head.framing is Framing.CHUNKED else NO_TRAILERS
+        if self._announced:
+            headers.append((b"trailer", b", ".join(sorted(self._announced))))
         self.start(head.status, headers, trailers=bool(self._announced))
         return True
 

@@ -1,7 +1,8 @@
 """A WebSocket of a client joined to one of the upstream (RFC 6455).
 
 The upstream's handshake comes first, so that the client gets the upstream's own answer: its subprotocol and
-cookies, or its refusal. Each side negotiates its own extensions; towards the upstream there are none.
+cookies, or its refusal. A server that offers a tunnel lets all else pass untouched. Under any other ASGI server whole
+messages are relayed; there each side negotiates its own extensions, towards the upstream none.
 """
 
 from __future__ import annotations
@@ -21,15 +22,19 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from portal_gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from portal_gateway.http11.tunnel import TUNNEL
 from portal_gateway.proxy.headers import end_to_end, request_headers, request_target, serialize
 from portal_gateway.proxy.limits import Limits, Timeouts
 from portal_gateway.proxy.origin import Origin
+from portal_gateway.proxy.tunnel import accepts, open_tunnel, switching_headers
 from portal_gateway.wire.asgi import Message, RawHeaders, Receive, Scope, Send
+from portal_gateway.wire.headers import first
 from portal_gateway.wire.trust import TrustedPeers
 
 # Messages from the upstream that wait for the client before reading pauses; each may be as long as allowed.
 _QUEUED_FRAMES = 2
 _DENIAL = "websocket.http.response"
+_UPGRADE = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
 
 
 class WebSocketRelay:
@@ -44,6 +49,9 @@ class WebSocketRelay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
+        if TUNNEL in (scope.get("extensions") or ()):
+            await self._tunnel(scope, send)
+            return
         try:
             upstream = await self._open(self._handshake(scope))
         except InvalidStatus as refusal:
@@ -51,12 +59,31 @@ class WebSocketRelay:
             await _deny(scope, send, response.status_code, _raw(response.headers), bytes(response.body))
             return
         except GatewayError as error:
-            text = [(b"content-type", b"text/plain; charset=utf-8")]
-            await _deny(scope, send, error.status, text, error.message.encode())
+            await _apologize(scope, send, error)
             return
         try:
             await send(_acceptance(upstream))
             await self._relay(upstream, receive, send)
+        finally:
+            upstream.transport.abort()
+
+    async def _tunnel(self, scope: Scope, send: Send) -> None:
+        try:
+            headers = request_headers(scope, self._trusted, self._origin.authority)
+            head = serialize(b"GET", request_target(scope), [*headers, *_UPGRADE])
+            upstream = await open_tunnel(self._origin, head, self._timeouts, self._limits)
+        except GatewayError as error:
+            await _apologize(scope, send, error)
+            return
+        try:
+            answer = upstream.answer
+            if answer.status != 101:
+                await _deny(scope, send, answer.status, answer.headers, upstream.refusal())
+            elif not accepts(answer, first(headers, b"sec-websocket-key") or b""):
+                await _apologize(scope, send, UpstreamUnavailable("the app did not open the WebSocket"))
+            else:
+                await send({"type": "websocket.accept", "headers": switching_headers(answer), TUNNEL: upstream})
+                await upstream.closed()
         finally:
             upstream.transport.abort()
 
@@ -157,6 +184,11 @@ def _acceptance(upstream: ClientConnection) -> Message:
         if not name.startswith(b"sec-websocket-")
     ]
     return {"type": "websocket.accept", "subprotocol": upstream.subprotocol, "headers": headers}
+
+
+async def _apologize(scope: Scope, send: Send, error: GatewayError) -> None:
+    text = [(b"content-type", b"text/plain; charset=utf-8")]
+    await _deny(scope, send, error.status, text, error.message.encode())
 
 
 async def _deny(scope: Scope, send: Send, status: int, headers: RawHeaders, body: bytes) -> None:

@@ -47,7 +47,9 @@ def start_tracing(environ: Mapping[str, str] = os.environ) -> Tracing | None:
         return Tracing(_provider(environ))
     except ImportError:
         logger.error("no traces: they need the extra `otel`: pip install 'portal-gateway[otel]'")
-        return None
+    except Exception as error:  # a variable of OpenTelemetry's has a value that it cannot use
+        logger.error("no traces: %s", error)
+    return None
 
 
 def _provider(environ: Mapping[str, str]) -> TracerProvider:
@@ -61,6 +63,8 @@ def _provider(environ: Mapping[str, str]) -> TracerProvider:
     resource = Resource.create().merge(name).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    # A collector that is away is said every time that spans are given up, not at every try.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
     return provider
 
 
@@ -68,13 +72,15 @@ class Tracing:
     """The tracing of one process."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        from opentelemetry import trace
+        from opentelemetry import propagate, trace
 
         self._provider = provider
+        self._propagator = propagate.get_global_textmap()
         trace.set_tracer_provider(provider)
 
     def around(self, app: ASGIApp, mount_path: Callable[[], str]) -> ASGIApp:
-        return TracedApp(app, self._provider.get_tracer("portal_gateway", __version__), mount_path)
+        tracer = self._provider.get_tracer("portal_gateway", __version__)
+        return TracedApp(app, tracer, self._propagator, mount_path)
 
     def stop(self) -> None:
         """Send what is left, as far as the collector takes it in time."""
@@ -96,16 +102,18 @@ def own_route(path: str, mount_path: str) -> str | None:
 class TracedApp:
     """`mount_path` tells where the gateway's own routes are at this moment."""
 
-    def __init__(self, app: ASGIApp, tracer: Tracer, mount_path: Callable[[], str]) -> None:
-        from opentelemetry import context, propagate, trace
+    def __init__(
+        self, app: ASGIApp, tracer: Tracer, propagator: TextMapPropagator, mount_path: Callable[[], str]
+    ) -> None:
+        from opentelemetry import context, trace
 
         self._app = app
         self._tracer = tracer
         self._mount_path = mount_path
         self._trace = trace
         self._no_context = context.Context()
-        self._propagator: TextMapPropagator = propagate.get_global_textmap()
-        self._fields = {name.lower().encode() for name in self._propagator.fields}
+        self._propagator = propagator
+        self._fields = {name.lower().encode() for name in propagator.fields}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

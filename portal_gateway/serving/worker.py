@@ -66,6 +66,7 @@ class Worker:
         self._lifeline = lifeline
         self._before = lasting(board.read(number).samples, FAMILIES)
         self._reloads: Counter[str] = Counter()
+        self._refusals: Counter[int] = Counter()
         self._runtimes = Runtimes(service.sidecar())
         self._observer = RequestObserver(self._runtimes, log, self._runtimes.is_ours)
         self._tracing = start_tracing()
@@ -84,9 +85,11 @@ class Worker:
 
     def _served(self, limits: ClientLimits) -> tuple[ASGIApp, type[asyncio.Protocol]]:
         if self._tracing is None:
-            return self._observer, http11_protocol(limits, StraightPath(self._runtimes, self._observer))
+            straight = StraightPath(self._runtimes, self._observer)
+            return self._observer, http11_protocol(limits, straight, self._refusals)
         # What goes straight has no span.
-        return self._tracing.around(self._observer, self._runtimes.mount_path), http11_protocol(limits)
+        app = self._tracing.around(self._observer, self._runtimes.mount_path)
+        return app, http11_protocol(limits, refusals=self._refusals)
 
     async def _serve(self) -> None:
         if self._lifeline is not None:
@@ -157,6 +160,7 @@ class Worker:
         return {
             **samples_of("info", "version", {__version__: 1 if self._number == 0 else 0}),
             **samples_of("reloads_total", "outcome", self._reloads),
+            **samples_of("requests_refused_total", "status", {str(key): n for key, n in self._refusals.items()}),
             **samples_of("workers", "state", {"draining" if self._server.should_exit else "serving": 1}),
             **samples_of("worker_cpu_seconds_total", "worker", {name: cpu_seconds()}),
             **samples_of("worker_memory_bytes", "worker", {name: memory_bytes()}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 from urllib.parse import quote
 
 from portal_gateway.wire import headers as h
@@ -10,13 +11,13 @@ from portal_gateway.wire.asgi import Scope
 from portal_gateway.wire.headers import HeaderPairs
 
 # Headers by which browsers and proxies announce that they fetch ahead.
-PREFETCH_MARKS = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+PREFETCH_MARKS: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 # Headers by which client libraries mark a request for a part of a page.
-PARTIAL_MARKS = frozenset(
+PARTIAL_MARKS: Final = frozenset(
     {b"hx-request", b"turbo-frame", b"x-pjax", b"x-up-target", b"x-up-version", b"x-requested-with"}
 )
-_ORIGIN_NAMES = frozenset({b"host", b"x-forwarded-proto", b"x-forwarded-host"})
-_WHOLE_BODY_MARKS = (b"hx-boosted", b"hx-history-restore-request")
+_ORIGIN_NAMES: Final = frozenset({b"host", b"x-forwarded-proto", b"x-forwarded-host"})
+_WHOLE_BODY_MARKS: Final = (b"hx-boosted", b"hx-history-restore-request")
 
 
 def is_prefetch(headers: HeaderPairs) -> bool:

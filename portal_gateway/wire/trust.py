@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Container, Iterable
-from functools import lru_cache
+from typing import Final
 
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.memo import Memo
@@ -17,16 +17,14 @@ class TrustedPeers:
 
     def __init__(self, networks: Iterable[IPNetwork]) -> None:
         self._networks = tuple(networks)
-        self._contains = lru_cache(maxsize=1024)(self._lookup)
+        self._contains: Memo[str, bool] = Memo(self._lookup)
 
     def trusts(self, scope: Scope) -> bool:
         """Whether the direct peer of this connection is one of ours."""
         client = scope.get("client")
-        return client is not None and self._contains(client[0])
+        return client is not None and self._contains[str(client[0])]
 
-    def _lookup(self, address: object) -> bool:
-        if not isinstance(address, str):
-            return False
+    def _lookup(self, address: str) -> bool:
         try:
             ip = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
@@ -42,7 +40,7 @@ def fold_name(name: bytes) -> bytes:
     return _FOLDED[name]
 
 
-_FOLDED: Memo[bytes, bytes] = Memo(lambda name: name.lower().replace(b"_", b"-"))
+_FOLDED: Final[Memo[bytes, bytes]] = Memo(lambda name: name.lower().replace(b"_", b"-"))
 
 
 def strip_headers(headers: RawHeaders, folded_names: Container[bytes]) -> RawHeaders:

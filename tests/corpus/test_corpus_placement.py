@@ -116,3 +116,22 @@ def test_where_a_page_is_cut_makes_no_difference(pages: list[Page], position: Po
         cut = chance.randrange(len(data) + 1)
         assert _marks(compiled, [data[:cut], data[cut:]]) == whole, page.case.name
         assert _marks(compiled, [data[i : i + 1] for i in range(len(data))]) == whole, page.case.name
+
+
+@pytest.mark.parametrize("position", list(Position))
+def test_what_has_been_decided_is_not_changed_by_what_comes(pages: list[Page], position: Position) -> None:
+    """Whatever the page goes on with: with nothing, or as another page does."""
+    decided = 0
+    for page, other in zip(pages, [*pages[1:], pages[0]], strict=True):
+        for name in ("p", "div", "b", "td", "li", "*"):
+            compiled = compile_targets([Target(parse_selector(name), position)])
+            scanner = Scanner(compiled)
+            scanner.feed(page.case.data)
+            if scanner.decided_by is None:
+                continue
+            decided += 1
+            marks = _marks(compiled, [page.case.data])
+            beginning = page.case.data[: scanner.decided_by]
+            assert _marks(compiled, [beginning]) == marks, page.case.name
+            assert _marks(compiled, [beginning + other.case.data]) == marks, page.case.name
+    assert decided > 100

@@ -111,7 +111,7 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_environment(wheel: Path, tmp_p
 
 
 def test_the_lock_file_names_no_index_and_pins_every_hash() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-build.lock"):
         lines = (ROOT / name).read_text().splitlines()
         assert not [line for line in lines if "://" in line or line.startswith("-")]
         pins = [line for line in lines if re.match(r"[a-z0-9]", line)]

@@ -35,7 +35,7 @@ async def echo(connection: ServerConnection | ClientConnection) -> None:
 
 @asynccontextmanager
 async def echo_server() -> AsyncIterator[str]:
-    async with serve(echo, "127.0.0.1", 0, max_size=_MESSAGE_BYTES, ping_interval=None) as server:
+    async with serve(echo, "127.0.0.1", 0, max_size=_MESSAGE_BYTES, ping_interval=None, close_timeout=1) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"http://127.0.0.1:{port}"
 
@@ -57,7 +57,7 @@ async def report_on_client(process: Process, url: str) -> Report:
     """What the server of `running_cases` observes of a client that echoes, at the server itself or at a proxy."""
 
     async def step(target: str) -> list[Any]:
-        options: dict[str, Any] = {"proxy": None, "ping_interval": None, "max_size": _MESSAGE_BYTES}
+        options: dict[str, Any] = {"proxy": None, "ping_interval": None, "max_size": _MESSAGE_BYTES, "close_timeout": 1}
         heard: list[Any] = []
         async with connect(url.replace("http:", "ws:") + target, **options) as connection:
             if target.startswith("/runCase"):

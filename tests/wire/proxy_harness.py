@@ -171,13 +171,14 @@ async def proxied(
     upstream_at: int | str | Mapping[str, str],
     trusted: TrustedPeers = NOBODY,
     clients: ClientLimits = CLIENTS,
+    ws: Any = "websockets-sansio",
     **options: Any,
 ) -> AsyncIterator[Sidecar]:
-    """A sidecar in front of a port on this machine, of a URL, or of several by prefix."""
+    """A sidecar in front of a port on this machine, of a URL, or of several by prefix; `ws` is uvicorn's setting."""
     url = f"http://127.0.0.1:{upstream_at}" if isinstance(upstream_at, int) else upstream_at
     urls = {"/": url} if isinstance(url, str) else url
     sidecar = Sidecar(UpstreamProxy(Upstreams(urls, **options), trusted=trusted))
-    async with serving(sidecar, http=http11_protocol(clients, sidecar.shortcut)) as port:
+    async with serving(sidecar, http=http11_protocol(clients, sidecar.shortcut), ws=ws) as port:
         sidecar.port = port
         yield sidecar
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
+from upstreams_kit import python
 from websockets.asyncio.client import connect
 
 from portal_gateway.sandbox.server import running
@@ -96,7 +98,7 @@ class Ports:
 
 
 @asynccontextmanager
-async def running_caddy(directory: Path, recipe: str) -> AsyncIterator[ssl.SSLContext]:
+async def running_caddy(directory: Path, port: int, recipe: str) -> AsyncIterator[ssl.SSLContext]:
     """With a certificate of its own making, by which it is known."""
     file = directory / "Caddyfile"
     file.write_text("{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n" + recipe)
@@ -104,7 +106,20 @@ async def running_caddy(directory: Path, recipe: str) -> AsyncIterator[ssl.SSLCo
     command = (program("caddy"), "run", "--adapter", "caddyfile", "--config", str(file))
     async with running_process(*command, environ=environ) as process:
         await process.printed("certificate obtained successfully")
-        yield ssl.create_default_context(cafile=directory / "caddy/pki/authorities/local/root.crt")
+        tls = ssl.create_default_context(cafile=directory / "caddy/pki/authorities/local/root.crt")
+        await until_certified(port, tls)
+        yield tls
+
+
+async def until_certified(port: int, tls: ssl.SSLContext) -> None:
+    """Caddy says that it has a certificate a little before it uses it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(ssl.SSLError):
+                _, writer = await asyncio.open_connection("localhost", port, ssl=tls, family=socket.AF_INET)
+                writer.close()
+                return
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -114,7 +129,7 @@ async def caddy(directory: Path, ports: Ports) -> AsyncIterator[tuple[str, ssl.S
         "@assets 127.0.0.1:8000": f"@assets 127.0.0.1:{ports.app}",
         "reverse_proxy 127.0.0.1:8080": f"reverse_proxy 127.0.0.1:{ports.gateway}",
     }
-    async with running_caddy(directory, filled_in((DEPLOY / "Caddyfile").read_text(), changes)) as tls:
+    async with running_caddy(directory, ports.front, filled_in((DEPLOY / "Caddyfile").read_text(), changes)) as tls:
         yield f"https://localhost:{ports.front}", tls
 
 
@@ -128,7 +143,8 @@ async def envoy(directory: Path, ports: Ports) -> AsyncIterator[tuple[str, ssl.S
     }
     file = directory / "envoy.yaml"
     file.write_text(filled_in((DEPLOY / "envoy.yaml").read_text(), changes))
-    async with running_process(program("envoy"), "--use-dynamic-base-id", "-c", str(file)) as process:
+    program = str(Path(python()).with_name("envoy"))
+    async with running_process(program, "--use-dynamic-base-id", "-c", str(file)) as process:
         await until_listening(ports.front, process)
         yield f"http://127.0.0.1:{ports.front}", None
 
@@ -149,7 +165,7 @@ class Site:
         return httpx.AsyncClient(base_url=self.url, headers=headers, verify=verify, timeout=PATIENCE_S, trust_env=False)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[caddy])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[caddy, envoy])
 async def site(request: Any, vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     directory, app = tmp_path_factory.mktemp("front"), App()
     async with AsyncExitStack() as stack:
@@ -274,7 +290,7 @@ async def authenticating(vendors: Vendors, tmp_path_factory: pytest.TempPathFact
             "127.0.0.1:4180": service.removeprefix("http://"),
             "127.0.0.1:8080": gateway.url.removeprefix("http://"),
         }
-        tls = await stack.enter_async_context(running_caddy(directory, filled_in(recipe, changes)))
+        tls = await stack.enter_async_context(running_caddy(directory, port, filled_in(recipe, changes)))
         yield Site(f"https://localhost:{port}", tls, app, gateway, new_gateway)
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -15,12 +17,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from portal_gateway.http11.websocket import websocket_protocol
 from portal_gateway.proxy.app import UpstreamProxy
 from portal_gateway.proxy.limits import Limits, Timeouts
 from portal_gateway.proxy.upstreams import Upstreams
 
 MB = 1024 * 1024
 Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@pytest.fixture(params=["tunnel", "messages"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of passing a WebSocket on: that of `serve`, and the one under any other ASGI server."""
+    if request.param == "tunnel":
+        monkeypatch.setattr(sys.modules[__name__], "proxied", functools.partial(proxied, ws=websocket_protocol()))
+    return str(request.param)
 
 
 @asynccontextmanager
@@ -73,10 +84,11 @@ async def test_the_upstreams_fragments_are_any_number(piece: str | bytes) -> Non
         await connection.send([piece] * 10_000)
 
     async with app_behind(handler) as sidecar, browser(sidecar) as socket:
-        assert await socket.recv() == piece * 10_000
+        fragments: Any = [fragment async for fragment in socket.recv_streaming()]
+    assert type(piece)().join(fragments) == piece * 10_000
 
 
-async def test_the_handshake_carries_what_the_browser_said() -> None:
+async def test_the_handshake_carries_what_the_browser_said(way: str) -> None:
     async def handler(connection: ServerConnection) -> None:
         requests.append(connection.request)
 
@@ -104,7 +116,7 @@ async def test_the_handshake_carries_what_the_browser_said() -> None:
     assert request.headers["X-Forwarded-Proto"] == "http"
     assert request.headers.get_all("Connection") == ["Upgrade"]
     assert "TE" not in request.headers
-    assert "Sec-WebSocket-Extensions" not in request.headers
+    assert ("Sec-WebSocket-Extensions" in request.headers) is (way == "tunnel")
 
 
 async def test_a_trusted_peer_in_front_is_believed() -> None:
@@ -237,7 +249,7 @@ async def test_a_browser_that_leaves_a_busy_stream_closes_with_its_own_code() ->
             seen.set_result(error)
 
     seen: asyncio.Future[ConnectionClosed] = asyncio.get_running_loop().create_future()
-    async with app_behind(handler) as sidecar, browser(sidecar, close_timeout=0.1) as socket:
+    async with app_behind(handler) as sidecar, browser(sidecar, close_timeout=0.1, compression=None) as socket:
         await socket.recv()
         await socket.close(4001, "enough")
         async with asyncio.timeout(PATIENCE_S):
@@ -328,6 +340,7 @@ async def test_a_server_without_denial_responses_gets_a_close(answer: bytes, cod
     assert sent == [{"type": "websocket.close", "code": code, "reason": ""}]
 
 
+@pytest.mark.parametrize("way", ["messages"], indirect=True)
 async def test_a_message_that_is_too_big_closes_both_sides() -> None:
     async def handler(connection: ServerConnection) -> None:
         await connection.send(b"x" * 2000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sys
@@ -39,6 +40,18 @@ async def test_probes_metrics_and_a_page_for_people(tmp_path: Path) -> None:
         assert metrics.value("portal_gateway_info", version=__version__) == 1
         assert 10_000_000 < metrics.value("portal_gateway_worker_memory_bytes") < 200_000_000
         assert metrics.kinds.keys() <= FAMILIES.keys()
+
+
+async def test_requests_that_reach_nobody_are_counted(tmp_path: Path) -> None:
+    async with running_upstream() as upstream, serving(upstream, tmp_path) as served:
+        for request, status in ((b"GET / HTTP/1.1\r\n\r\n", b"400"), (b"GET / HTTP/2.5\r\nHost: a\r\n\r\n", b"505")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(served.url).port)
+            writer.write(request)
+            assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
+            writer.close()
+        metrics = await served.metrics()
+        assert metrics.value("portal_gateway_requests_refused_total", status="400") == 1
+        assert metrics.value("portal_gateway_requests_refused_total", status="505") == 1
 
 
 async def test_the_figures_of_two_workers_add_up_whoever_is_asked(tmp_path: Path) -> None:

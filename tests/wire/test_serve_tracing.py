@@ -225,6 +225,7 @@ raise SystemExit(cli.main(sys.argv[1:]))
             (sys.executable, "-c", WITHOUT_THE_EXTRA), {}, r"pip install 'portal-gateway\[otel\]'", id="extra"
         ),
         pytest.param(PORTAL_GATEWAY, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "grpc is not spoken", id="protocol"),
+        pytest.param(PORTAL_GATEWAY, {"OTEL_PROPAGATORS": "smoke"}, "Propagator smoke not found", id="variable"),
     ],
 )
 async def test_what_cannot_be_traced_is_served_all_the_same(

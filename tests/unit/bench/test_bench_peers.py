@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from bench.peers import PEERS, nginx, node
 from bench.peers.proxy import NotInstalled, program
 from bench.peers.python_proxies import starlette_httpx
+from bench.servers import ROOT
 from portal_gateway.sandbox.server import running
 
 
@@ -58,3 +60,11 @@ def test_without_npm_there_is_no_proxy_in_node(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(node, "_TARGET", tmp_path / "modules")
     with pytest.raises(NotInstalled, match="npm is not installed"):
         node.HTTP_PROXY_MIDDLEWARE.command(tmp_path, 8001, 8000)
+
+
+def test_the_lock_file_names_no_registry_and_pins_every_hash() -> None:
+    lock = json.loads((ROOT / "bench" / "peers" / "node" / "package-lock.json").read_text("utf-8"))
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert packages["node_modules/http-proxy-middleware"]["version"] == node.DEPENDENCIES["http-proxy-middleware"]
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []

@@ -39,8 +39,15 @@ def test_control_characters(code: int) -> None:
 
 
 def test_a_memo_gives_what_was_parsed_before() -> None:
-    memo = FieldMemo()
-    assert memo[b"A: b"] is memo[b"A: b"]
+    parsed = []
+
+    def parse(line: bytes) -> tuple[bytes, bytes]:
+        parsed.append(line)
+        return parse_field(line)
+
+    memo = FieldMemo(parse)
+    assert memo[b"A: b"] == memo[b"A: b"] == (b"a", b"b")
+    assert parsed == [b"A: b"]
     lines = LineMemo()
     assert lines[b"a", b"b"] is lines[b"a", b"b"] == b"a: b\r\n"
 

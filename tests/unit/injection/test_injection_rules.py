@@ -63,7 +63,7 @@ def test_a_path_longer_than_any_page_has_no_rule_and_is_not_remembered() -> None
     rules = rule_set({"at": "nav"})
     assert rules.for_path("/" + "x" * (MAX_PATH - 1)) is not None
     assert rules.for_path("/" + "x" * MAX_PATH) is None
-    assert rules.for_path.__self__.keys() == {"/" + "x" * (MAX_PATH - 1)}
+    assert rules._found.keys() == {"/" + "x" * (MAX_PATH - 1)}
 
 
 def test_the_longest_budget_of_a_page_counts() -> None:

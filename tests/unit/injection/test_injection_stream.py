@@ -236,11 +236,13 @@ class TestFaults:
         assert exchange.response.body == PAGE
         assert p.counts["not_injected", "", "internal_error"] == 1
 
+    @pytest.mark.interpreted
     async def test_in_the_plan(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         p = parts(NAV)
         monkeypatch.setattr("portal_gateway.injection.stream.plan_injection", lambda *_: 1 / 0)
         await self.check(p, Exchange(p))
 
+    @pytest.mark.interpreted
     async def test_in_the_decision(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         p = parts(NAV)
         monkeypatch.setattr(p.gateway.decider, "at_hand", lambda *_: 1 / 0)

@@ -102,11 +102,12 @@ async def test_the_page_is_what_the_stream_sends(parts: Make, inject: Any, page:
     chosen = Outcomes(plan.slots, [data.draw(outcomes) for _ in inject])
     rewrite = Rewrite(JANE, plan, p.page, p.gateway.decider, p.gateway.events, chosen, lambda: "https://app.acme.com")
     streamed = b"".join(await collected(rewrite.run(page, last=True)))
-    made = whole_page(page, plan, p.page, chosen)
-    assert made is not None
-    whole, misses = made
-    assert (whole, misses or [""] * len(inject)) == (streamed, rewrite.misses())
-    assert misses is None or any(misses)
+    for _ in range(2):  # the second time by what is remembered of the first
+        made = whole_page(page, plan, p.page, chosen)
+        assert made is not None
+        whole, misses = made
+        assert (whole, list(misses or [""] * len(inject))) == (streamed, rewrite.misses())
+        assert misses is None or any(misses)
 
 
 def is_plain(p: Any, plan: Plan, page: bytes) -> bool:

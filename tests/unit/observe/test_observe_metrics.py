@@ -54,7 +54,7 @@ def test_an_event_without_a_metric_of_its_own_is_seen_all_the_same() -> None:
 
 def test_every_event_becomes_a_sample_of_a_known_metric() -> None:
     events = Events()
-    for name, method in inspect.getmembers(events, inspect.ismethod):
+    for name, method in inspect.getmembers(events, callable):
         if name.startswith("_") or name == "recovered":
             continue
         given = {"access": Access.unknown("vendor_busy"), "error": ValueError("x"), "happened": ()}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from portal_gateway.errors import MalformedRequest
 from portal_gateway.http11.framing import Framing
 from portal_gateway.proxy.headers import (
     HOP_BY_HOP,
-    MalformedRequest,
     UpstreamRequest,
     end_to_end,
     request_headers,

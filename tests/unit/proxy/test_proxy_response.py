@@ -226,6 +226,7 @@ def test_buffered_counts_what_take_gives() -> None:
     assert (parser.buffered, parser.take(), parser.buffered, parser.take()) == (4, b"abcd", 0, b"")
 
 
+@pytest.mark.interpreted
 def test_a_complete_parser_is_freed_without_the_cycle_collector() -> None:
     gc.disable()
     try:

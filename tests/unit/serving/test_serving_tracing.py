@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from opentelemetry.propagate import get_global_textmap
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -50,7 +51,8 @@ async def ask(spans: InMemorySpanExporter, app: ASGIApp, scope: dict[str, Any]) 
         raise AssertionError
 
     whole = {"type": "http", "method": "GET", "scheme": "http", "path": "/", "raw_path": b"/", "headers": []}
-    await TracedApp(app, provider.get_tracer("test"), lambda: "/portal")({**whole, **scope}, receive, send)
+    traced = TracedApp(app, provider.get_tracer("test"), get_global_textmap(), lambda: "/portal")
+    await traced({**whole, **scope}, receive, send)
     return sent
 
 
