@@ -30,7 +30,7 @@ HOT = {
         "stream", "whole",
     ],
     "observe": ["access_log", "events", "figures", "request_ids", "requests"],
-    "proxy": ["connection", "exchange", "headers", "limits", "pool", "response", "straight", "upstreams"],
+    "proxy": ["connection", "exchange", "headers", "limits", "pool", "response", "straight"],
     "serving": ["straight"],
     "wire": ["asgi", "headers", "memo", "path_prefixes", "requests", "trust"],
 }  # fmt: skip

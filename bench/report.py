@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers import node
+from portal_gateway import __version__
+from portal_gateway.http11 import cycle
 
 RESULTS = Path(__file__).parent / "results"
 
 Cell = str | float | int | None
 
 _PACKAGES = (
-    "portal-gateway",
     "uvicorn",
     "uvloop",
     "httptools",
@@ -117,7 +118,8 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    found = {}
+    how = "compiled" if cycle.__file__.endswith(".so") else "interpreted"
+    found = {"portal-gateway": f"{__version__} {how}"}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -57,7 +57,7 @@ def explain_url(config: str, url: str, path: str | None) -> tuple[str, bool]:
     origin = origin_of(url)
     if origin is None:
         raise PageUnavailable(f"{url} is not an http(s) URL")
-    answer = fetch_page(url, page_request_headers(BROWSER_HEADERS, dict(BROWSER_HEADERS), gateway.tags)[0])
+    answer = fetch_page(url, page_request_headers(BROWSER_HEADERS, gateway.tags)[0])
     path = path or unquote(urlsplit(url).path) or "/"
     return _report(gateway, url, path, answer, origin)
 

@@ -14,12 +14,13 @@ from typing import Any
 from portal_gateway.gateway import Gateway
 from portal_gateway.identity.callback import Identify
 from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
-from portal_gateway.injection.compress import CompressedSend
-from portal_gateway.injection.requests import Fields, page_request_headers, request_refusal
+from portal_gateway.injection.compress import CompressedSend, coding_for, compressed_whole
+from portal_gateway.injection.requests import page_request_headers, request_refusal
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.stream import Injector, PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.settings import Settings, load_settings
+from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import ASGIApp, RawHeaders, Receive, Scope, Send
 from portal_gateway.wire.requests import own_origin, route_path
 from portal_gateway.wire.trust import strip_headers
@@ -81,13 +82,12 @@ class PortalGatewayMiddleware:
         if page is None:
             await self._pass(scope, receive, send, "no_rule")
             return
-        fields = dict(scope["headers"])
-        refusal = request_refusal(scope, fields)
+        refusal = request_refusal(scope)
         if refusal is not None:
             await self._pass(scope, receive, send, refusal)
             return
         client_headers = scope["headers"]
-        scope, revalidates = self.page_request(scope, fields)
+        scope, revalidates = self.page_request(scope)
         response = self.page_response(client_headers, scope, send, page, revalidates=revalidates)
         try:
             await self.app(scope, receive, response.send)
@@ -105,11 +105,10 @@ class PortalGatewayMiddleware:
 
     def believed(self, scope: Scope) -> Scope:
         """`scope` without what only trusted proxies may say: who the end user is."""
-        if not self._identity_headers or self._trusts(scope):
-            return scope
-        headers = scope["headers"]
-        stripped = strip_headers(headers, self._identity_headers)
-        return scope if stripped is headers else {**scope, "headers": stripped}
+        headers = h.as_pairs(scope["headers"])
+        if self._identity_headers and not self._trusts(scope):
+            headers = strip_headers(headers, self._identity_headers)
+        return scope if headers is scope["headers"] else {**scope, "headers": headers}
 
     def is_own(self, path: str) -> bool:
         """Whether `path` is one of the gateway's own, which the app never sees."""
@@ -121,15 +120,13 @@ class PortalGatewayMiddleware:
             send = announcing(send, reason)
         return self.app(scope, receive, send)
 
-    def page_request(self, scope: Scope, fields: Fields) -> tuple[Scope, bool]:
+    def page_request(self, scope: Scope) -> tuple[Scope, bool]:
         """The request as the app gets it, and whether it carries a validator of ours.
 
         Mostly the server's own scope. The app's session middleware will fill this very mapping, which is where identity
         looks later.
         """
-        headers, revalidates = page_request_headers(
-            scope["headers"], fields, self.gateway.tags, uncompressed=self._compresses
-        )
+        headers, revalidates = page_request_headers(scope["headers"], self.gateway.tags, uncompressed=self._compresses)
         if headers is scope["headers"] and not self._copies_scopes and not scope.get("extensions"):
             return scope, revalidates
         scope = {**scope, "headers": headers}
@@ -148,6 +145,21 @@ class PortalGatewayMiddleware:
         return CompressedPage(
             PageResponder(self._injector, scope, compressed.send, page, revalidates=revalidates), compressed
         )
+
+    def whole_page(
+        self,
+        client_headers: RawHeaders,
+        scope: Scope,
+        page: PagePlacements,
+        status: int,
+        headers: RawHeaders,
+        body: bytes,
+    ) -> tuple[RawHeaders, bytes] | None:
+        """What `page_response` would send, if that is known at once."""
+        made = self._injector.whole(scope, page, status, headers, body)
+        if made is None or not self._compresses:
+            return made
+        return compressed_whole(coding_for(client_headers), *made)
 
     def _own_origin(self, scope: Scope) -> str:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""

@@ -35,7 +35,7 @@ class CompressedSend:
         """`request_headers` are the client's own."""
         self._send = send
         self._method = method
-        self._coding = _PREFERRED[b",".join(h.values(request_headers, b"accept-encoding"))]
+        self._coding = coding_for(request_headers)
         self._start: Message | None = None
         self._encoder: Encoder | None = None
 
@@ -68,16 +68,16 @@ class CompressedSend:
 
     async def _on_body(self, message: Message) -> None:
         body, more = bytes(message.get("body", b"")), message.get("more_body", False)
-        start = None
         if self._start is not None:
             start = self._take_start()
-            start = self._begun(start, _length(start["headers"]) if more else len(body))
+            if not more:
+                headers, body = compressed_whole(self._coding, start["headers"], body)
+                await self._send({**start, "headers": headers})
+                await self._send({**message, "body": body})
+                return
+            await self._send(self._begun(start, _length(start["headers"])))
         if self._encoder is not None:
             body = self._encoded(self._encoder, body, more)
-            if start is not None and not more:
-                start["headers"].append((b"content-length", b"%d" % len(body)))
-        if start is not None:
-            await self._send(start)
         if not more:
             self._encoder = None
         await self._send({**message, "body": body})
@@ -103,6 +103,23 @@ class CompressedSend:
         if not more:
             return data + stream.finish()
         return data + stream.flush() if body else data
+
+
+def coding_for(request_headers: RawHeaders) -> bytes:
+    """The coding that a client gets who has sent these headers."""
+    return _PREFERRED[b",".join(h.values(request_headers, b"accept-encoding"))]
+
+
+def compressed_whole(coding: bytes, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
+    """The head and body of a compressible response that is all there, as the client gets them."""
+    if len(body) < _MIN_BYTES:
+        return headers, body  # the same for everyone
+    headers = h.with_vary(headers, b"Accept-Encoding")
+    if coding == b"identity":
+        return headers, body
+    stream = encoder(coding)
+    body = stream.encode(body) + stream.finish()
+    return [*_encoded_head(headers, coding), (b"content-length", b"%d" % len(body))], body
 
 
 def _encoded_head(headers: RawHeaders, coding: bytes) -> RawHeaders:

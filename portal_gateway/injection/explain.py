@@ -65,7 +65,7 @@ def explain(rules: RuleSet, scope: Scope, answer: Answer, own_origin: str) -> li
     """
     page = rules.for_path(route_path(scope))
     applied = page.placements if page is not None else ()
-    refusal = request_refusal(scope, dict(scope["headers"])) or response_refusal(answer.status, answer.headers)
+    refusal = request_refusal(scope) or response_refusal(answer.status, answer.headers)
     places: dict[int, tuple[Place, ...]] = {}
     misses: dict[int, str] = {}
     head = PageHead()

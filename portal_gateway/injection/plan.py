@@ -100,10 +100,10 @@ def plan_injection(
     """
     if status != 200:
         return "not_modified" if status == 304 else "status"
-    content_type = dict(headers).get(b"content-type")
-    if content_type is not None and not _is_page[content_type]:
-        return "content_type"  # the one answer that has to be cheap: nearly all responses get it
-    eligible = _eligible(tuple([line for line in headers if _decides[line[0]]]))
+    for name, value in headers:
+        if name == b"content-type" and not _is_page[value]:
+            return "content_type"  # the one answer that has to be cheap: nearly all responses get it
+    eligible = _eligible(tuple([(name, value) for name, value in headers if _decides[name]]))
     if isinstance(eligible, str):
         return eligible
     return _plan(eligible, page, own_origin() if eligible.policies.policies else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeAlias
 
 from portal_gateway.html.codings import is_decodable
 from portal_gateway.injection.conditional import REQUEST_VALIDATORS, LoaderTags
@@ -18,31 +17,17 @@ _PAGE_RANGES = frozenset({*PAGE_TYPES, b"text/*", b"*/*"})
 _DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
 # By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
 _PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
-# All that a request is judged by, beside Accept and Sec-Fetch-Dest.
-_RARE = frozenset({b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS})
-_DECISIVE = _RARE | {b"accept", b"sec-fetch-dest"}
-# All that is taken out of a request for a page.
-_WITHHELD = frozenset({b"range", *REQUEST_VALIDATORS})
+# All that a request is judged by, and all that is changed in one for a page. Names are lower case in a scope (ASGI).
+_DECISIVE = frozenset(
+    {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
+)
+_CHANGED = frozenset({b"accept-encoding", b"range", *REQUEST_VALIDATORS})
 
 
-# The headers of a request by name: `dict` of them, made once and looked at by all. Names are lower case in a scope
-# (ASGI); of several lines with one name it has the last.
-Fields: TypeAlias = dict[bytes, bytes]
-
-
-def request_refusal(scope: Scope, fields: Fields) -> str | None:
+def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
     # What decides is little, and much the same for all pages.
-    headers = scope["headers"]
-    if len(fields) == len(headers) and _RARE.isdisjoint(fields):
-        return _usual_refusal(scope["method"], fields.get(b"accept"), fields.get(b"sec-fetch-dest"))
-    return _refusal(scope["method"], tuple([(name, value) for name, value in headers if name in _DECISIVE]))
-
-
-@lru_cache(maxsize=256)
-def _usual_refusal(method: str, accept: bytes | None, destination: bytes | None) -> str | None:
-    named = ((b"accept", accept), (b"sec-fetch-dest", destination))
-    return _refusal(method, tuple([(name, value) for name, value in named if value is not None]))
+    return _refusal(scope["method"], tuple([(name, value) for name, value in scope["headers"] if name in _DECISIVE]))
 
 
 @lru_cache(maxsize=256)
@@ -63,24 +48,23 @@ def _refusal(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | Non
 
 
 def page_request_headers(
-    headers: RawHeaders, fields: Fields, tags: LoaderTags, *, uncompressed: bool = False
+    headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
 ) -> tuple[RawHeaders, bool]:
     """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
 
     No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
     """
+    concerned = [line for line in headers if line[0] in _CHANGED]
+    accepted = [value for name, value in concerned if name == b"accept-encoding"]
     revalidates = False
-    if not _WITHHELD.isdisjoint(fields):
+    if len(accepted) < len(concerned):
         headers, revalidates = tags.request_headers(headers)
         headers = h.without(headers, (b"range",))
     if uncompressed:
         return h.replaced(headers, b"accept-encoding", b"identity"), revalidates
-    accepted = fields.get(b"accept-encoding")
-    if accepted is not None:
-        if len(fields) != len(headers):
-            accepted = b", ".join(h.values(headers, b"accept-encoding"))
-        readable = _READABLE[accepted]
-        if readable != fields[b"accept-encoding"]:
+    if accepted:
+        readable = _READABLE[b", ".join(accepted)]
+        if accepted != [readable]:
             headers = h.replaced(headers, b"accept-encoding", readable)
     return headers, revalidates
 

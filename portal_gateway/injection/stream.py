@@ -19,6 +19,7 @@ from portal_gateway.injection.rewrite import Rewrite
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.whole import whole_page
 from portal_gateway.observe.events import Events, placed
+from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Message, RawHeaders, Scope, Send
 
 
@@ -42,6 +43,29 @@ class Injector:
     events: Events
     own_origin: Callable[[Scope], str]
     server_timing: bool
+
+    def whole(
+        self, scope: Scope, page: PagePlacements, status: int, headers: RawHeaders, body: bytes
+    ) -> tuple[RawHeaders, bytes] | None:
+        """The head and body of a response that is all there, with snippets in it and nothing to wait for. None if there
+        is more to it: then a PageResponder has to send it."""
+        if scope["method"] != "GET":
+            return None
+        try:
+            plan = plan_injection(status, headers, page, lambda: self.own_origin(scope))
+            outcomes = None if isinstance(plan, str) else self.decider.at_hand(scope, plan)
+            if isinstance(plan, str) or outcomes is None:
+                return None
+            made = whole_page(body, plan, page, outcomes)
+        except Exception:
+            return None  # the responder meets it, too, and says so
+        if made is None:
+            return None
+        data, misses = made
+        if misses is not None and all(misses):
+            return None
+        self.events.count(outcomes.counted if misses is None else map(placed, outcomes.results(misses)))
+        return [*plan.head(headers, self.tags), (b"content-length", b"%d" % len(data))], data
 
 
 class PageResponder:
@@ -87,9 +111,9 @@ class PageResponder:
             await self._begin_original(self._take_start(), "no_body")
 
     def _on_start(self, message: Message) -> Awaitable[None]:
-        headers = message.get("headers", ())
-        if not isinstance(headers, list):  # perhaps a generator, which can be read once only
-            headers = list(headers)
+        sent = message.get("headers", ())
+        headers = h.as_pairs(sent)
+        if headers is not sent:  # perhaps a generator, which can be read once only
             message = {**message, "headers": headers}
         try:
             plan = plan_injection(message["status"], headers, self._page, self._own_origin)

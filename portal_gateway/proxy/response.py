@@ -97,6 +97,13 @@ class ResponseParser:
         self.buffered = 0
         return data
 
+    @property
+    def whole_body(self) -> bytes | None:
+        """All of the body if it is there and nothing comes behind it; it stays to be taken."""
+        if not self.complete or self.trailers:
+            return None
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
     def _beginning(self, data: bytes) -> bytes:
         """`data` if it may become a head."""
         if len(data) > self._max_head_bytes:

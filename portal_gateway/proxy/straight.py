@@ -37,6 +37,9 @@ class Passage(Protocol):
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
         """The head of a response that passes as it is. None: it has to go through `around`."""
 
+    def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        """What becomes of a whole response that does not pass as it is. None: that takes a task."""
+
     def around(self, relay: ASGIApp) -> ASGIApp:
         """What sends a response that does not pass as it is; `relay` gives it what came from the upstream."""
 
@@ -116,8 +119,15 @@ class StraightCycle(Cycle):
             if asked.error is not None:
                 self._fail(asked, asked.error)
             return False
-        headers = self._passage.passing(head.status, response_headers(head.headers, head.status))
+        given = response_headers(head.headers, head.status)
+        headers = self._passage.passing(head.status, given)
         if headers is None:
+            body = incoming.whole_body
+            changed = None if body is None else self._passage.changed(head.status, given, body)
+            if changed is not None:
+                incoming.take()
+                self._send_whole(asked, head.status, *changed)
+                return False
             self._asked = None
             self._leave_to_task(self._relay_by_task(asked, incoming))
             return False
@@ -126,6 +136,12 @@ class StraightCycle(Cycle):
             headers.append((b"trailer", b", ".join(sorted(self._announced))))
         self.start(head.status, headers, trailers=bool(self._announced))
         return True
+
+    def _send_whole(self, asked: UpstreamConnection, status: int, headers: RawHeaders, body: bytes) -> None:
+        self._upstream.is_failing = False
+        self._release(asked)
+        self.start(status, headers)
+        self.send_body(body, more=False)
 
     def _relay_interim(self, incoming: ResponseParser) -> None:
         heads, incoming.interim = incoming.interim, []

@@ -63,13 +63,12 @@ class StraightPassage:
         if page is None:
             app.gateway.events.not_injected("no_rule")
             return scope
-        fields = dict(scope["headers"])
-        refusal = request_refusal(scope, fields)
+        refusal = request_refusal(scope)
         if refusal is not None:
             app.gateway.events.not_injected(refusal)
             return scope
         self._page = page
-        scope, self._revalidates = app.page_request(scope, fields)
+        scope, self._revalidates = app.page_request(scope)
         return scope
 
     def outgoing(self) -> tuple[Upstream, UpstreamRequest]:
@@ -85,6 +84,11 @@ class StraightPassage:
                     return None
             self._sidecar.app.gateway.events.not_injected("content_type" if status == 200 else "status")
         return self._observed.named(headers)
+
+    def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        assert self._page is not None
+        made = self._sidecar.app.whole_page(self._client_headers, self._scope, self._page, status, headers, body)
+        return None if made is None else (self._observed.named(made[0]), made[1])
 
     def around(self, relay: ASGIApp) -> ASGIApp:
         relay = self._sidecar.pages.around(relay)

@@ -18,6 +18,7 @@ import uvicorn
 from portal_gateway._version import __version__
 from portal_gateway.http11.connection import http11_protocol
 from portal_gateway.http11.limits import ClientLimits
+from portal_gateway.http11.websocket import websocket_protocol
 from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.observe.admin import create_admin
 from portal_gateway.observe.exposition import Samples, added, lasting
@@ -70,7 +71,8 @@ class Worker:
         self._runtimes = Runtimes(service.sidecar())
         self._observer = RequestObserver(self._runtimes, log, self._runtimes.is_ours)
         self._tracing = start_tracing()
-        config = _config(*self._served(service.settings.client_limits.limits()), service.settings.drain_s)
+        limits = service.settings.client_limits.limits()
+        config = _config(*self._served(limits), service.settings.drain_s, websocket_protocol(limits))
         self._server = _Server(config, self._reload, supervised=lifeline is not None)
 
     def run(self) -> None:
@@ -167,12 +169,14 @@ class Worker:
         }
 
 
-def _config(app: ASGIApp, protocol: type[asyncio.Protocol], drain_s: int) -> uvicorn.Config:
+def _config(
+    app: ASGIApp, protocol: type[asyncio.Protocol], drain_s: int, websocket: type[asyncio.Protocol] | None = None
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
         http=protocol,
-        ws="websockets-sansio",
+        ws=websocket or "none",
         proxy_headers=False,
         server_header=False,
         date_header=False,

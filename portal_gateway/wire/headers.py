@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from portal_gateway.wire.asgi import RawHeaders
 
 HeaderPairs = Iterable[tuple[bytes, bytes]]
+
+
+def as_pairs(headers: Iterable[Any]) -> RawHeaders:
+    """The headers of a server or an app as the list of tuples that they nearly always are: ASGI allows any iterable, of
+    lists too, which compiled code would refuse."""
+    if isinstance(headers, list) and (not headers or isinstance(headers[0], tuple)):
+        return headers
+    return [(name, value) for name, value in headers]
 
 
 def first(headers: HeaderPairs, name: bytes) -> bytes | None:

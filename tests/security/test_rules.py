@@ -77,6 +77,7 @@ class TestRule1TheHostAppIsNeverWorseOff:
             assert b"<portal-link" in ours.content
             assert without_snippets(ours.content) == theirs.content
 
+    @pytest.mark.interpreted
     async def test_neither_does_a_fault_of_our_own(self, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         site = await make_site()
         browser, bare = await site.browser(), await site.browser(bare=True)

@@ -68,6 +68,21 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Make:
     return make
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_headers_may_come_as_lists(gateway: Make, trusted: bool) -> None:
+    """Of servers and of apps: ASGI asks for two bytes strings each, in any iterable."""
+    app = page_app(headers=[[b"content-type", b"text/html"], [b"x-own", b"1"]])  # type: ignore[list-item]
+    validators = [(b"if-none-match", b'"a"'), (b"range", b"bytes=0-1"), (b"accept-encoding", b"foo, gzip")]
+    scope = http_scope("/page", *BROWSER, *validators, (b"x-user-id", b"jane"), (b"x_user_email", b"j@acme.com"))
+    scope["headers"] = [list(line) for line in scope["headers"]]
+    scope["client"] = ("10.0.0.1", 1) if trusted else ("203.0.113.9", 1)
+    for _ in range(2):
+        response = Response()
+        await gateway(app, NAV, **TRUSTED)(scope, receive, response.send)
+        assert response.status == 200
+        assert (b"x-own", b"1") in response.headers
+
+
 class TestPassThrough:
     """What is not ours gets the server's own scope, receive and send."""
 

@@ -73,6 +73,7 @@ class Way(StrEnum):
     APP = "by the app"
     STRAIGHT = "straight"
     HALFWAY = "straight, but the response by a task"
+    WHOLE = "straight, but the response by a task unless it is all there at once"
 
 
 class Sidecar:
@@ -148,6 +149,9 @@ class Passage:
 
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
         return headers if self.sidecar.way is Way.STRAIGHT else None
+
+    def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        return (headers, body) if self.sidecar.way is Way.WHOLE else None
 
     def around(self, relay: ASGIApp) -> ASGIApp:
         return self.sidecar.rendering(relay)

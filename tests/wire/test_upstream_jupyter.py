@@ -73,7 +73,7 @@ async def test_a_kernel_computes(site: Site) -> None:
 
 async def test_a_long_result_arrives_whole(site: Site) -> None:
     async with running_kernel(site) as socket:
-        assert await result_of(socket, "'x' * 3_000_000") == repr("x" * 3_000_000)
+        assert await result_of(socket, "'x' * 20_000_000") == repr("x" * 20_000_000)
 
 
 @asynccontextmanager

@@ -15,14 +15,12 @@ from autobahn_kit import Report, echo_server, report_on_client, report_on_server
 from proxy_harness import proxied
 from serve_kit import Upstream, serving
 
-from portal_gateway.http11.websocket import websocket_protocol
-
 # Framing, pings and pongs, reserved bits, opcodes, fragments, UTF-8, closing, fragments of a library's own.
 PROTOCOL = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
 # Up to 16 MB at once and in fragments of 64 bytes and more; a thousand messages, compressed.
 LONG = ["9.1.*", "9.3.*", "12.1.1", "13.1.1"]
-# How WebSockets are passed on: untouched, message by message as under any ASGI server, or as `serve` has it.
-WAYS = {"tunnel": [PROTOCOL, LONG], "messages": [PROTOCOL], "serve": [["1.*", "2.*", "5.*", "7.*"]]}
+# How WebSockets are passed on: untouched by `serve`, message by message under any other ASGI server.
+WAYS = {"serve": [PROTOCOL, LONG], "messages": [PROTOCOL]}
 # Invalid UTF-8 in the middle of a message, whose end does not come for a while: noticed when the message is whole.
 NOTICED_LATER = ["6.4.1", "6.4.2"]
 
@@ -36,8 +34,7 @@ async def in_front_of(url: str, way: str, directory: Path) -> AsyncIterator[str]
         async with serving(Upstream(url=url), directory) as served:
             yield served.url
     else:
-        ws = websocket_protocol() if way == "tunnel" else "websockets-sansio"
-        async with proxied(url, ws=ws) as sidecar:
+        async with proxied(url) as sidecar:
             yield f"http://127.0.0.1:{sidecar.port}"
 
 

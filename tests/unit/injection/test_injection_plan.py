@@ -42,11 +42,11 @@ def head(*headers: tuple[bytes, bytes], placements: PagePlacements | None = None
 
 
 def request_refusal(scope: Any) -> str | None:
-    return requests.request_refusal(scope, dict(scope["headers"]))
+    return requests.request_refusal(scope)
 
 
 def page_request_headers(headers: Headers, **options: Any) -> tuple[Headers, bool]:
-    return requests.page_request_headers(headers, dict(headers), TAGS, **options)
+    return requests.page_request_headers(headers, TAGS, **options)
 
 
 def modes(made: Plan) -> list[tuple[str, str]]:
@@ -225,6 +225,13 @@ class TestResponses:
 
     def test_an_inline_disposition_is_a_page(self) -> None:
         assert isinstance(planned((b"content-disposition", b"inline")), Plan)
+
+
+    def test_headers_may_come_as_lists(self) -> None:
+        headers: Any = [[b"content-type", b"text/html"], [b"cache-control", b"max-age=60"]]
+        made = plan_injection(200, headers, page(), lambda: "")
+        assert isinstance(made, Plan)
+        assert value(made.head(headers, TAGS), b"cache-control") == b"private, max-age=60"
 
 
 class TestHeads:

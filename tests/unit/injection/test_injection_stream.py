@@ -248,6 +248,7 @@ class TestFaults:
         monkeypatch.setattr(p.gateway.decider, "at_hand", lambda *_: 1 / 0)
         await self.check(p, Exchange(p))
 
+    @pytest.mark.interpreted
     async def test_in_the_scanner(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         p = await cached(parts(NAV))
         monkeypatch.setattr("portal_gateway.injection.whole.Scanner", _BrokenScanner)

@@ -156,6 +156,7 @@ async def test_nobody_waits_for_a_reader_that_has_stopped(pipe: Pipe, monkeypatc
     assert log.lines_lost == 0
 
 
+@pytest.mark.interpreted
 async def test_what_waits_for_a_reader_is_bounded_and_what_is_lost_is_counted(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from portal_gateway.wire import headers as h
@@ -105,3 +107,19 @@ def test_vary(lines: list[bytes], names: list[bytes], expected: list[bytes]) -> 
 )
 def test_cookie(lines: list[bytes], expected: str | None) -> None:
     assert h.cookie([(b"Cookie", line) for line in lines], "session") == expected
+
+
+def test_pairs_are_left_as_they_are() -> None:
+    pairs = [(b"a", b"1")]
+    nothing: h.RawHeaders = []
+    assert h.as_pairs(pairs) is pairs
+    assert h.as_pairs(nothing) is nothing
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [[[b"a", b"1"], [b"b", b"2"]], ((b"a", b"1"), (b"b", b"2")), iter([[b"a", b"1"], (b"b", b"2")])],
+    ids=["lists", "a-tuple", "an-iterator"],
+)
+def test_what_else_asgi_allows_becomes_pairs(sent: Any) -> None:
+    assert h.as_pairs(sent) == [(b"a", b"1"), (b"b", b"2")]
