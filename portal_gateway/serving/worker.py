@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -11,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -223,6 +224,8 @@ class _Server(uvicorn.Server):
         settle()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or ():
+            await self._take_in(listener)
         for server in self.servers:
             server.close()
         connections: Collection[Any] = self.server_state.connections
@@ -232,3 +235,19 @@ class _Server(uvicorn.Server):
                 connection.is_stopping = True
             await asyncio.sleep(_LOOK_S)
         await super().shutdown(sockets=sockets)
+
+    async def _take_in(self, listener: socket.socket) -> None:
+        """Accept who is waiting to be: with the listener their connections would be reset."""
+        make = functools.partial(
+            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # nobody is, at last
+                return
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(make, connection)

@@ -227,13 +227,6 @@ class TestResponses:
         assert isinstance(planned((b"content-disposition", b"inline")), Plan)
 
 
-    def test_headers_may_come_as_lists(self) -> None:
-        headers: Any = [[b"content-type", b"text/html"], [b"cache-control", b"max-age=60"]]
-        made = plan_injection(200, headers, page(), lambda: "")
-        assert isinstance(made, Plan)
-        assert value(made.head(headers, TAGS), b"cache-control") == b"private, max-age=60"
-
-
 class TestHeads:
     def test_a_decided_page_is_private_varies_and_has_no_validators(self) -> None:
         app = [
