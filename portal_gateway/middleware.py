@@ -55,7 +55,7 @@ class PortalGatewayMiddleware:
         self._mount = self.gateway.settings.mount_path
         self._mount_prefix = self._mount + "/"
         self._identity_headers = self.gateway.identity_headers
-        self._trusts = self.gateway.trusted.trusts
+        self._trusted = self.gateway.trusted
         self._page_at = self.gateway.rules.for_path
         # A request of our own to the app needs the scope as it was before the app.
         self._copies_scopes = self.gateway.decider.asks_the_app
@@ -106,7 +106,7 @@ class PortalGatewayMiddleware:
     def believed(self, scope: Scope) -> Scope:
         """`scope` without what only trusted proxies may say: who the end user is."""
         headers = h.as_pairs(scope["headers"])
-        if self._identity_headers and not self._trusts(scope):
+        if self._identity_headers and not self._trusted.trusts(scope):
             headers = strip_headers(headers, self._identity_headers)
         return scope if headers is scope["headers"] else {**scope, "headers": headers}
 
@@ -165,7 +165,7 @@ class PortalGatewayMiddleware:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""
         if self._public_origin is not None:
             return self._public_origin
-        return _usable_origin(own_origin(scope, behind_proxy=self._trusts(scope)))
+        return _usable_origin(own_origin(scope, behind_proxy=self._trusted.trusts(scope)))
 
 
 class CompressedPage:

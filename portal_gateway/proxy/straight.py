@@ -108,7 +108,10 @@ class StraightCycle(Cycle):
                 self._relay_body(asked, self._incoming)
         except Exception as error:
             logger.error("a response could not be passed on", exc_info=error)
-            self._fail(asked, error)
+            if self._asked is asked:
+                self._fail(asked, error)
+            else:  # given back already, perhaps to somebody else
+                self._connection.break_off()
 
     def _relay_head(self, asked: UpstreamConnection, incoming: ResponseParser) -> bool:
         """Whether it has been relayed."""
@@ -212,7 +215,7 @@ class StraightCycle(Cycle):
             self._count()
             raise
         if self.disconnected:
-            self._release(asked)
+            self._upstream.pool.release(asked)
             self._count()
         else:
             self._ask(asked)
@@ -240,5 +243,5 @@ class StraightCycle(Cycle):
         try:
             await self.run(self._passage.around(relay), self._tasks)
         finally:
-            self._release(asked)
+            self._upstream.pool.release(asked)
             self._count()

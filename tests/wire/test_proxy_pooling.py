@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from proxy_harness import (
     PATIENCE_S,
+    Passage,
     Upstream,
     answering,
     ask,
@@ -47,6 +48,18 @@ async def test_one_connection_serves_many_requests_of_many_clients() -> None:
             assert (await ask(sidecar.port, get())).body == b"ok"
         assert app.accepted == 1
         assert (sidecar.pool.idle_count, sidecar.pool.busy_count) == (1, 0)
+
+
+async def test_a_fault_of_our_own_gives_a_connection_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given back twice, it would serve two clients at the same time."""
+    async with upstream(answering(ok())) as app, proxied(app.port) as sidecar:
+        with monkeypatch.context() as patch:
+            patch.setattr(Passage, "over", lambda *_: 1 / 0)
+            async with client(sidecar.port) as connection:
+                connection.write(get(b"/", b"connection: close"))
+                await connection.reader.read()
+        assert (sidecar.pool.idle_count, sidecar.pool.busy_count) == (1, 0)
+        assert (await ask(sidecar.port, get())).body == b"ok"
 
 
 @pytest.mark.parametrize(
