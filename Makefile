@@ -13,9 +13,9 @@ SOURCES := pyproject.toml setup.py $(shell find portal_gateway -name '*.py' -o -
 # Nothing from here but the package that wheels hold.
 AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)
 # What is compiled, and what runs through it.
-COMPILED_TESTS := $(addprefix tests/unit/,access http11 identity injection observe proxy serving wire) tests/security \
+COMPILED_TESTS := $(addprefix tests/unit/,access html http11 identity injection observe proxy serving wire) tests/security \
 	$(wildcard tests/wire/test_framework_*.py tests/wire/test_proxy_*.py tests/wire/test_serve_*.py \
-	tests/wire/test_sidecar_*.py tests/wire/test_soak.py)
+	tests/wire/test_sidecar_*.py tests/wire/test_soak.py tests/corpus/test_corpus_*.py)
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 LOCK := .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \

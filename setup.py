@@ -19,15 +19,20 @@ COMPILES = os.environ.get("PORTAL_GATEWAY_COMPILE") == "1"
 STABLE_ABI = not (COMPILES or sysconfig.get_config_var("Py_GIL_DISABLED"))
 HOT = {
     "": ["middleware", "models"],
-    "access": ["freshness", "keys", "memory"],
+    "access": ["freshness", "keys", "memory", "service"],
+    "html": [
+        "body_end", "body_rules", "candidate_first", "candidates", "compiled_runs", "doctype", "elements", "endings",
+        "formatting", "marking", "matching", "opaque", "output", "places", "placing", "raw_text", "refusals", "scanner",
+        "table_rules", "tags", "tokenizer", "tree", "tree_rules",
+    ],
     "http11": [
         "body", "connection", "cycle", "deadlines", "extensions", "fields", "framing", "limits", "request_head",
         "response_head", "scope",
     ],
-    "identity": ["base", "chain", "fields", "headers"],
+    "identity": ["base", "chain", "fields", "headers", "scope"],
     "injection": [
-        "caching", "compress", "conditional", "decide", "filling", "plan", "reasons", "requests", "rules", "snippets",
-        "stream", "whole",
+        "caching", "compress", "conditional", "decide", "filling", "outcomes", "plan", "reasons", "requests", "rules",
+        "snippets", "stream", "whole",
     ],
     "observe": ["access_log", "events", "figures", "request_ids", "requests"],
     "proxy": ["connection", "exchange", "headers", "limits", "pool", "response", "straight"],
