@@ -13,9 +13,10 @@ SOURCES := pyproject.toml setup.py $(shell find portal_gateway -name '*.py' -o -
 # Nothing from here but the package that wheels hold.
 AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)
 # What is compiled, and what runs through it.
-COMPILED_TESTS := $(addprefix tests/unit/,access html http11 identity injection observe proxy serving wire) tests/security \
-	$(wildcard tests/wire/test_framework_*.py tests/wire/test_proxy_*.py tests/wire/test_serve_*.py \
-	tests/wire/test_sidecar_*.py tests/wire/test_soak.py tests/corpus/test_corpus_*.py)
+COMPILED_TESTS := $(addprefix tests/unit/,access html http11 identity injection observe proxy serving wire) \
+	$(wildcard tests/corpus/test_corpus_*.py) tests/security/test_rules.py $(patsubst %,tests/wire/test_%.py, \
+	framework_fastapi proxy_faults proxy_streaming serve_admin serve_straight sidecar_codings sidecar_serve \
+	sidecar_smuggling soak)
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 LOCK := .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \

@@ -32,6 +32,12 @@ async def site(new_site: NewSite) -> AsyncIterator[Site]:
         yield site
 
 
+@pytest.fixture(params=[Way.APP, Way.STRAIGHT], ids=lambda way: way.name.lower())
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test is run with sidecars that leave requests to the app, and with such that pass them on themselves."""
+    monkeypatch.setattr(Sidecar, "way", request.param)
+
+
 @pytest.fixture(params=Way, ids=lambda way: way.name.lower())
 def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test is run for each way in which the sidecars that it makes pass requests on."""

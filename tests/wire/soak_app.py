@@ -86,21 +86,16 @@ async def _websocket(head: bytes, reader: asyncio.StreamReader, writer: asyncio.
     """Says what it hears."""
     protocol = ServerProtocol()
     data = head
-    while not writer.is_closing():
-        if data:
-            protocol.receive_data(data)
-        else:
-            protocol.receive_eof()
+    while data:
+        protocol.receive_data(data)
         for event in protocol.events_received():
             if isinstance(event, Request):
                 protocol.send_response(protocol.accept(event))
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
                 protocol.send_text(bytes(event.data))
         writer.writelines(protocol.data_to_send())
-        if protocol.close_expected():
-            writer.close()
-        else:
-            data = await reader.read(65536)
+        data = b"" if protocol.close_expected() else await reader.read(65536)
+    writer.close()
 
 
 _CHUNKS = b"".join(chunk(PIECE[:size]) for size in (1, 10, 100, 1000, 10000))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from proxy_harness import PATIENCE_S, ask, client, get, listening_socket, proxied
 
-pytestmark = pytest.mark.usefixtures("each_way")
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 MB = 1024 * 1024
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from proxy_harness import LOOPBACK, Upstream, answering, ask, client, get, ok, once, proxied, upstream
 
-pytestmark = pytest.mark.usefixtures("each_way")
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 
 async def echo_body(state: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

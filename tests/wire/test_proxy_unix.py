@@ -10,7 +10,7 @@ from proxy_harness import PATIENCE_S, ask, get, ok, proxied
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, unix_serve
 
-pytestmark = pytest.mark.usefixtures("each_way")
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 
 async def test_requests_go_to_the_socket_and_its_connection_is_kept(tmp_path: Path) -> None:

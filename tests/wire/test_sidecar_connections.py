@@ -28,7 +28,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from portal_gateway.http11.connection import http11_protocol
 from portal_gateway.http11.limits import ClientLimits
 
-pytestmark = pytest.mark.usefixtures("each_way")
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 MB = 1024 * 1024
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
