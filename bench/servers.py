@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import portal_gateway
+
 SERVER_CPU = 0
 ROOT = Path(__file__).parent.parent
 _PATIENCE_S = 20.0
@@ -57,6 +59,8 @@ def running(
 def uvicorn(factory: str, port: int) -> list[str]:
     """The command that serves an app factory under uvicorn on uvloop and httptools."""
     options = ["--factory", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
+    # uvicorn looks for modules in the working directory first, where the package is not compiled.
+    options += ["--app-dir", str(Path(portal_gateway.__file__).parent.parent)]
     return [sys.executable, "-m", "uvicorn", factory, *options, "--no-access-log", "--log-level", "critical"]
 
 
