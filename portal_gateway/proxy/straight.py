@@ -35,7 +35,7 @@ class Passage(Protocol):
         """Where the request goes, and in which form. Raises MalformedRequest."""
 
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
-        """The head of a response that passes as it is. None: it has to go through `around`."""
+        """The head of a response that passes as it is. None: it has to go through `changed` or `around`."""
 
     def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
         """What becomes of a whole response that does not pass as it is. None: that takes a task."""

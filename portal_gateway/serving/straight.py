@@ -76,11 +76,10 @@ class StraightPassage:
 
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
         if self._page is not None:
-            # Nothing that a page or its compression could be made of.
-            if status == 304:
+            if status == 304:  # perhaps to a validator of ours
                 return None
             for name, value in headers:
-                if name == b"content-type" and IS_COMPRESSIBLE_TYPE[value]:
+                if name == b"content-type" and IS_COMPRESSIBLE_TYPE[value]:  # pages are, too
                     return None
             self._sidecar.app.gateway.events.not_injected("content_type" if status == 200 else "status")
         return self._observed.named(headers)
