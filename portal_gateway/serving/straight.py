@@ -38,7 +38,11 @@ class StraightPath:
         signs_out = settings.logout is not None and path in settings.logout.paths
         if app.is_own(path) or signs_out or settings.server_timing:
             return None
-        return StraightCycle(connection, request, scope, StraightPassage(self._runtimes, self._observer, scope, path))
+        try:
+            passage = StraightPassage(self._runtimes, self._observer, scope, path)
+        except Exception:
+            return None  # a fault of ours, which the layers of the app meet, too, and answer
+        return StraightCycle(connection, request, scope, passage)
 
 
 class StraightPassage:
@@ -49,11 +53,12 @@ class StraightPassage:
     _revalidates = False
 
     def __init__(self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, path: str) -> None:
-        self._observed = observer.begin(scope)
         self._runtimes = runtimes
-        self._runtime = runtimes.enter()
-        self._sidecar = self._runtime.sidecar
+        self._sidecar = runtimes.sidecar
         self._scope = self._admit(self._sidecar.app, scope, path)
+        # Last, since what is counted as begun has to end.
+        self._observed = observer.begin(self._scope)
+        self._runtime = runtimes.enter()
 
     def _admit(self, app: PortalGatewayMiddleware, scope: Scope, path: str) -> Scope:
         """The request as the app behind gets it."""

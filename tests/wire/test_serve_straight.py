@@ -19,6 +19,7 @@ from portal_gateway.observe.access_log import AccessLog
 from portal_gateway.observe.exposition import exposition
 from portal_gateway.observe.metrics import FAMILIES
 from portal_gateway.observe.requests import RequestObserver
+from portal_gateway.serving import straight as straight_path
 from portal_gateway.serving.runtimes import Runtimes
 from portal_gateway.serving.straight import StraightPath
 from portal_gateway.sidecar import build_sidecar
@@ -98,6 +99,16 @@ async def test_what_somebody_has_to_see_does_not_take_it(more: dict[str, Any], t
     async with upstream(answering(ok())) as app, served(app.port, **more) as straight:
         await ask(straight.port, get(target, b"connection: close"))
         assert straight.taken == []
+
+
+@pytest.mark.interpreted
+async def test_a_fault_of_our_own_leaves_a_request_to_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(straight_path, "request_refusal", lambda _: 1 / 0)
+    async with upstream(answering(ok())) as app, served(app.port) as straight:
+        assert (await ask(straight.port, get(b"/", b"connection: close"))).body == b"ok"
+        assert straight.taken == []
+        assert len(straight.logged()) == 1
+        assert straight.metrics.value("portal_gateway_requests_in_flight", kind="app") == 0
 
 
 async def test_identity_headers_of_strangers_end_here() -> None:
