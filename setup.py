@@ -26,8 +26,8 @@ HOT = {
         "table_rules", "tags", "tokenizer", "tree", "tree_rules",
     ],
     "http11": [
-        "body", "connection", "cycle", "deadlines", "extensions", "fields", "framing", "limits", "request_head",
-        "response_head", "scope",
+        "body", "connection", "cycle", "deadlines", "extensions", "fields", "framing", "gathered_writes", "limits",
+        "request_head", "response_head", "scope",
     ],
     "identity": ["base", "chain", "fields", "headers", "scope"],
     "injection": [

@@ -22,6 +22,7 @@ from portal_gateway.http11.cycle import HIGH_WATER_BYTES, Cycle, Shortcut
 from portal_gateway.http11.deadlines import Deadlines
 from portal_gateway.http11.extensions import EXTENSIONS
 from portal_gateway.http11.framing import Framing
+from portal_gateway.http11.gathered_writes import GatheredWrites
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.http11.request_head import BadRequest, RequestHead, check_unfinished, parse_request_head
 from portal_gateway.http11.response_head import plain_response
@@ -48,7 +49,9 @@ def http11_protocol(
     `refusals` are the answers of the server itself, which the app knows nothing of, by status.
     """
     refusals = Counter() if refusals is None else refusals
-    return cast(type[asyncio.Protocol], functools.partial(Connection, limits, shortcut, refusals, Deadlines()))
+    return cast(
+        type[asyncio.Protocol], functools.partial(Connection, limits, shortcut, refusals, GatheredWrites(), Deadlines())
+    )
 
 
 class Connection(asyncio.Protocol):
@@ -59,6 +62,7 @@ class Connection(asyncio.Protocol):
         limits: ClientLimits,
         shortcut: Shortcut | None,
         refusals: Counter[int],
+        writes: GatheredWrites,
         deadlines: Deadlines,
         config: Config,
         server_state: ServerState,
@@ -69,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.loop = _loop or asyncio.get_running_loop()
         self._shortcut = shortcut
         self._refusals = refusals
+        self._writes = writes
         self._deadlines = deadlines
         self._config = config
         self._server_state = server_state
@@ -153,6 +158,9 @@ class Connection(asyncio.Protocol):
 
     # What the cycle calls.
 
+    def write(self, data: bytes) -> None:
+        self._writes.write(self.transport, data)
+
     async def drain(self) -> None:
         """Wait until the client has taken most of what was written."""
         if self._writable is None:
@@ -192,7 +200,7 @@ class Connection(asyncio.Protocol):
         """Answer in place of the app, and close."""
         logger.info("refused a request with %d: %s", bad.status, bad.message)
         self._refusals[bad.status] += 1
-        self.transport.write(plain_response(bad.status, bad.message))
+        self.write(plain_response(bad.status, bad.message))
         self._linger()
 
     # Reading.
@@ -270,6 +278,7 @@ class Connection(asyncio.Protocol):
         self._server_state.connections.discard(cast(Any, self))
         self._deadlines.discard(self)
         self._unread = b""
+        self._writes.flush(self.transport)
         make = cast(Callable[..., asyncio.Protocol], self._config.ws_protocol_class)
         protocol = make(config=self._config, server_state=self._server_state, app_state=self._app_state)
         protocol.connection_made(self.transport)
@@ -308,6 +317,7 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close, but not before the client has seen the response: unread bytes would turn the close into a reset."""
+        self._writes.flush(self.transport)
         if self.is_stopping or not self.transport.can_write_eof() or self.transport.is_closing():
             self._close()
             return
@@ -318,6 +328,7 @@ class Connection(asyncio.Protocol):
         self._read_deadline = self.loop.time() + self.limits.linger_s
 
     def _close(self) -> None:
+        self._writes.flush(self.transport)
         self.transport.close()
         self._limit_sending()
 

@@ -27,7 +27,7 @@ logger = logging.getLogger("portal_gateway.http11")
 # Body bytes that wait for the app before reading pauses (uvicorn's figure).
 HIGH_WATER_BYTES: Final = 64 * 1024
 # From so many bytes on, handing a second piece to the kernel costs less than copying it behind the first.
-_GATHERED_BYTES: Final = 16 * 1024
+_JOINED_BYTES: Final = 16 * 1024
 _CONTINUE: Final = STATUS_LINES[100] + b"\r\n\r\n"
 
 
@@ -136,7 +136,7 @@ class Cycle:
 
     async def receive(self) -> Message:
         if self._expects_continue and self._response is None and not self.disconnected:
-            self._connection.transport.write(_CONTINUE)
+            self._connection.write(_CONTINUE)
             self._expects_continue = False
             self._connection.body_awaited()
         while not (self.disconnected or self.over):
@@ -157,6 +157,7 @@ class Cycle:
         if self._response is None:
             if kind == "http.response.start":
                 self.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
+                self._connection.loop.call_soon(self._flush)
             elif kind == INTERIM:
                 self.send_interim(message["status"], message["headers"])
             else:
@@ -172,7 +173,10 @@ class Cycle:
     # The response.
 
     def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, trailers: bool = False) -> None:
-        """Begin the response. Raises ValueError for a head that must not be sent."""
+        """Begin the response, whose head waits for the first of the body, or for `_flush`.
+
+        Raises ValueError for a head that must not be sent.
+        """
         request = self._request
         self._response = response = response_head(
             status,
@@ -186,12 +190,11 @@ class Cycle:
         self._left = response.length
         self._sends_trailers = trailers and response.framing is Framing.CHUNKED
         self._pending = response.data
-        self._connection.loop.call_soon(self._flush)
 
     def send_interim(self, status: int, headers: RawHeaders) -> None:
         """An interim response; HTTP/1.0 has none."""
         if self._request.version == "1.1" and 100 < status < 200 and status != 101:
-            self._connection.transport.write(head_bytes(STATUS_LINES[status], headers))
+            self._connection.write(head_bytes(STATUS_LINES[status], headers))
 
     def send_body(self, body: bytes, *, more: bool) -> None:
         """A piece of the body, the last one unless there is `more` or trailers follow."""
@@ -235,13 +238,14 @@ class Cycle:
     def _write(self, pieces: list[bytes], body_bytes: int) -> None:
         self._pending = b""
         self.body_bytes_sent += body_bytes
-        if body_bytes > _GATHERED_BYTES:
-            self._connection.transport.writelines(pieces)
+        if body_bytes > _JOINED_BYTES:
+            for piece in filter(None, pieces):
+                self._connection.write(piece)
         elif data := b"".join(pieces):
-            self._connection.transport.write(data)
+            self._connection.write(data)
 
     def _flush(self) -> None:
-        if self._pending and not self._connection.transport.is_closing():
+        if self._pending:
             self._write([self._pending], 0)
 
     def _end(self) -> None:

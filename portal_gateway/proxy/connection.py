@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from portal_gateway.http11.gathered_writes import GatheredWrites
 from portal_gateway.proxy.limits import Limits, Timeouts
 from portal_gateway.proxy.response import BadResponse, ResponseParser
 
@@ -27,9 +28,16 @@ class StaleConnection(UpstreamUnavailable):
 class UpstreamConnection(asyncio.Protocol):
     """See the module. `on_lost` is called once, when the socket is gone."""
 
-    def __init__(self, timeouts: Timeouts, limits: Limits, on_lost: Callable[[UpstreamConnection], None]) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        limits: Limits,
+        writes: GatheredWrites,
+        on_lost: Callable[[UpstreamConnection], None],
+    ) -> None:
         self._timeouts = timeouts
         self._limits = limits
+        self._writes = writes
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._response: ResponseParser | None = None
@@ -93,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send bytes of the request; dropped once the connection has failed, of which the reader learns."""
         if self.is_usable:
             self._moved_at = self._loop.time()
-            self._transport.write(data)
+            self._writes.write(self._transport, data)
 
     async def drain(self) -> None:
         """Wait until the upstream has taken most of what was written."""

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Final
 
 from portal_gateway.errors import UpstreamTimeout, UpstreamUnavailable
+from portal_gateway.http11.gathered_writes import GatheredWrites
 from portal_gateway.proxy.connection import UpstreamConnection
 from portal_gateway.proxy.limits import Limits, Timeouts
 from portal_gateway.proxy.origin import Origin
@@ -27,6 +28,7 @@ class ConnectionPool:
         self._origin = origin
         self._timeouts = timeouts
         self._limits = limits
+        self._writes = GatheredWrites()
         self._idle: deque[UpstreamConnection] = deque()
         self._busy: set[UpstreamConnection] = set()
         self._open: set[UpstreamConnection] = set()
@@ -135,7 +137,7 @@ class ConnectionPool:
         """Open a connection in a place that has been taken; given back on failure."""
         try:
             connection = await self._origin.connect(
-                lambda: UpstreamConnection(self._timeouts, self._limits, self._lost)
+                lambda: UpstreamConnection(self._timeouts, self._limits, self._writes, self._lost)
             )
             if connection.is_lost:
                 raise ConnectionResetError("closed at once")

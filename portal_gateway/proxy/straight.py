@@ -106,6 +106,7 @@ class StraightCycle(Cycle):
         try:
             if self._response is not None or self._relay_head(asked, self._incoming):
                 self._relay_body(asked, self._incoming)
+                self._flush()
         except Exception as error:
             logger.error("a response could not be passed on", exc_info=error)
             if self._asked is asked:
