@@ -54,8 +54,11 @@ def http11_protocol(
     )
 
 
-class Connection(asyncio.Protocol):
-    """See the module. `unread` bytes are those that nobody has made sense of yet."""
+class Connection:
+    """See the module. `unread` bytes are those that nobody has made sense of yet.
+
+    All of an asyncio.Protocol but its name: attributes of a class that has a base in Python are slow when compiled.
+    """
 
     def __init__(
         self,
@@ -114,6 +117,9 @@ class Connection(asyncio.Protocol):
             return
         self._unread = self._unread + data if self._unread else data
         self._advance()
+
+    def eof_received(self) -> None:
+        """The transport closes itself."""
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server_state.connections.discard(cast(Any, self))

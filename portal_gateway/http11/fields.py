@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias, TypeVar
 
 from portal_gateway.wire.asgi import RawHeaders
+from portal_gateway.wire.memo import Memo
 
 TOKEN_BYTES: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _UNSAFE_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -20,8 +21,10 @@ BARE_LINE_END: Final = re.compile(rb"(?<!\r)\n|\r[^\n]")
 # Lines that are remembered; their lengths are bounded, so that all of them together are.
 _KEPT_LINES: Final = 1024
 _KEPT_LINE_BYTES: Final = 256
-# They are somebody's own, and come from nobody else.
-_CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"})
+# They are somebody's own, or one request's, and do not come again from anybody else.
+_NOT_KEPT: Final = frozenset(
+    {b"authorization", b"cookie", b"proxy-authorization", b"set-cookie", b"traceparent", b"x-request-id"}
+)
 
 Field: TypeAlias = tuple[bytes, bytes]
 K = TypeVar("K", bytes, Field)
@@ -35,29 +38,39 @@ class FieldError(ValueError):
 def parse_field(line: bytes) -> Field:
     """Name, in lower case, and value of a line without its end. Raises FieldError."""
     name, colon, value = line.partition(b":")
-    if not colon or not name or name.translate(None, TOKEN_BYTES):
-        # Folded lines and blanks before the colon are among them (RFC 9112 sections 5.1 and 5.2).
+    if not colon:
         raise FieldError("malformed header name")
-    if _UNSAFE_IN_VALUE.search(value):
-        raise FieldError("a header value with control characters")
-    return name.lower(), value.strip(b" \t")
+    name = _NAMES[name]
+    return name, _checked(value).strip(b" \t")
 
 
 def field_line(field: Field) -> bytes:
     """The line of a field, its end included, with the name in lower case. Raises FieldError."""
-    name, value = field
+    return _NAMES[field[0]] + b": " + _checked(field[1]) + b"\r\n"
+
+
+def _lower_name(name: bytes) -> bytes:
     if not name or name.translate(None, TOKEN_BYTES):
+        # Folded lines and blanks before the colon are among them (RFC 9112 sections 5.1 and 5.2).
         raise FieldError("malformed header name")
-    if _UNSAFE_IN_VALUE.search(value):
+    return name.lower()
+
+
+# The same object for every spelling of a name, as far as names are kept.
+_NAMES: Final[Memo[bytes, bytes]] = Memo(_lower_name)
+
+
+def _checked(value: bytes) -> bytes:
+    if not value.isalnum() and _UNSAFE_IN_VALUE.search(value):
         raise FieldError("a header value with control characters")
-    return b"%b: %b\r\n" % (name.lower(), value)
+    return value
 
 
 class _Memo(dict[K, V]):
     """Most header lines of a message are those of messages before, so they are looked at once, both ways."""
 
     def _kept(self, key: K, value: V, line: bytes, name: bytes) -> V:
-        if len(line) <= _KEPT_LINE_BYTES and name not in _CREDENTIALS:
+        if len(line) <= _KEPT_LINE_BYTES and name not in _NOT_KEPT:
             if len(self) >= _KEPT_LINES:
                 self.clear()
             self[key] = value

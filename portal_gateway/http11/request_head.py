@@ -15,6 +15,7 @@ from portal_gateway.http11.framing import Framing, FramingError, UnsupportedCodi
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.headers import elements, values
+from portal_gateway.wire.memo import Memo
 
 # The version is looked at last, so that other versions get an answer of their own. Bytes above 0x7f are no part of a
 # URI, but older browsers and scripts send them and servers take them.
@@ -54,8 +55,8 @@ def parse_request_head(head: bytes, limits: ClientLimits) -> RequestHead:
     """The request whose head, without its last two line ends, is `head`. Raises BadRequest."""
     if len(head) > limits.head_bytes:
         raise BadRequest(431, f"a head of more than {limits.head_bytes} bytes")
-    line, *lines = head.split(b"\r\n")
-    method, target, version = _request_line(line, limits)
+    lines = head.split(b"\r\n")
+    method, target, version = _request_line(lines.pop(0), limits)
     if len(lines) > limits.fields:
         raise BadRequest(431, f"more than {limits.fields} header fields")
     try:
@@ -113,6 +114,14 @@ def check_unfinished(data: bytes, start: int, looked_at: int, limits: ClientLimi
 
 
 def _request_line(line: bytes, limits: ClientLimits) -> tuple[str, bytes, str]:
+    # Queries are seldom the same again.
+    parsed = _parsed_line(line) if b"?" in line else _LINES[line]
+    if len(parsed[1]) > limits.target_bytes:
+        raise BadRequest(414, f"a request target of more than {limits.target_bytes} bytes")
+    return parsed
+
+
+def _parsed_line(line: bytes) -> tuple[str, bytes, str]:
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         raise BadRequest(400, "malformed request line")
@@ -120,14 +129,16 @@ def _request_line(line: bytes, limits: ClientLimits) -> tuple[str, bytes, str]:
     version = _VERSIONS.get(number)
     if version is None:
         raise BadRequest(505, "not HTTP/1.1")
-    if len(target) > limits.target_bytes:
-        raise BadRequest(414, f"a request target of more than {limits.target_bytes} bytes")
     # Servers disagree on what counts in an absolute target, and only forward proxies need one.
     if target[0] != 0x2F and not (target == b"*" and method == b"OPTIONS"):
         raise BadRequest(400, "a request target that is no path")
     if b"#" in target:
         raise BadRequest(400, "a request target with a fragment")
     return method.decode("ascii"), target, version
+
+
+# Method, target and version by request line.
+_LINES: Final[Memo[bytes, tuple[str, bytes, str]]] = Memo(_parsed_line, max_key=256)
 
 
 def _options(headers: RawHeaders) -> list[bytes]:

@@ -13,6 +13,8 @@ from json.encoder import encode_basestring_ascii as quoted
 from time import gmtime, strftime, time
 from typing import Final, Protocol
 
+from portal_gateway.wire.memo import Memo
+
 # What a pipe that has room takes in one piece: nobody waits for its reader, and lines of several workers do not mix.
 BATCH_BYTES: Final = getattr(select, "PIPE_BUF", 512)
 FLUSH_S: Final = 0.1
@@ -20,7 +22,9 @@ FLUSH_S: Final = 0.1
 MAX_WAITING: Final = 256
 MAX_PATH: Final = 1024
 
-_LINE: Final = '{"time":"%s.%03dZ","request_id":"%s",%s"method":"%s","path":%s,"status":%d,"bytes":%d,"ms":%.1f}\n'
+# Put together from strings, a line costs a third of what formatting it costs.
+_THOUSANDTHS: Final = [f"{number:03d}" for number in range(1000)]
+_QUOTED: Final[Memo[bytes, str]] = Memo(lambda path: quoted(path[:MAX_PATH].decode("latin-1")), max_key=256)
 
 
 class Stream(Protocol):
@@ -51,16 +55,12 @@ class AccessLog:
         if second != self._second:
             self._second = second
             self._stamp = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
-        line = _LINE % (
-            self._stamp,
-            (now - second) * 1000,
-            request_id,
-            f'"trace_id":"{trace_id}",' if trace_id else "",
-            method,
-            quoted(path[:MAX_PATH].decode("latin-1")),
-            status,
-            size,
-            seconds * 1000,
+        stamp = f"{self._stamp}.{_THOUSANDTHS[int((now - second) * 1000)]}Z"
+        trace = f'"trace_id":"{trace_id}",' if trace_id else ""
+        tenths = int(seconds * 10_000 + 0.5)
+        line = (
+            f'{{"time":"{stamp}","request_id":"{request_id}",{trace}"method":"{method}","path":{_QUOTED[path]},'
+            f'"status":{status},"bytes":{size},"ms":{tenths // 10}.{tenths % 10}}}\n'
         )
         if self._size + len(line) > BATCH_BYTES:
             self.flush()

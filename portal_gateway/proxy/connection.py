@@ -25,8 +25,11 @@ class StaleConnection(UpstreamUnavailable):
     """A kept-alive connection turned out to be closed before any byte of the response came."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """See the module. `on_lost` is called once, when the socket is gone."""
+class UpstreamConnection:
+    """See the module. `on_lost` is called once, when the socket is gone.
+
+    All of an asyncio.Protocol but its name: attributes of a class that has a base in Python are slow when compiled.
+    """
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ HOP_BY_HOP: Final = frozenset(
         b"upgrade",
     }
 )
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 # What of a request does not simply pass.
 _SPECIAL: Final = HOP_BY_HOP | {b"host", b"content-length"}
 # Apps and CGI gateways read `_` as `-`, so both spellings claim the same.
@@ -70,9 +71,21 @@ def _look_needed(name: bytes) -> bytes:
 
 # The name in lower case of a header that does not simply pass, nothing of others.
 _NEEDS_A_LOOK: Final[Memo[bytes, bytes]] = Memo(_look_needed)
+_LOWER: Final[Memo[bytes, bytes]] = Memo(lambda name: name if name.islower() else name.lower())
 # What a Connection line takes along.
 _NOMINATES: Final[Memo[bytes, frozenset[bytes]]] = Memo(lambda line: frozenset(elements(line)) - _NOT_NOMINATED)
 _UNSAFE_IN_TARGET: Final = re.compile(rb"[\x00-\x20\x7f]")
+
+
+def _line_start(method: str) -> bytes:
+    start = method.encode("latin-1", "replace")
+    if not start or start.translate(None, TOKEN_BYTES):
+        raise MalformedRequest("the request's method has bytes that it may not have")
+    return start + b" "
+
+
+# By method, the beginning of a request line.
+_METHODS: Final[Memo[str, bytes]] = Memo(_line_start)
 
 
 @dataclass(slots=True)
@@ -99,10 +112,7 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
     `authority` becomes the Host of a request that has none (HTTP/1.0).
     """
     passing, special = _sorted(scope["headers"])
-    try:
-        framing, length = request_framing(special)
-    except FramingError as error:
-        raise MalformedRequest(f"the request has an ambiguous body: {error}") from error
+    framing, length = _framing(special)
     headers = _assembled(scope, trusted, authority, passing, special)
     expects_continue, trailers = False, NO_TRAILERS
     if framing is Framing.CHUNKED:
@@ -116,7 +126,7 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
     if has_body:
         expects_continue = (first(passing, b"expect") or b"").lower() == b"100-continue"
     method: str = scope["method"]
-    head = serialize(method.encode("latin-1"), request_target(scope), headers)
+    head = serialize(method, request_target(scope), headers)
     return UpstreamRequest(method, head, framing, length, has_body, expects_continue, trailers)
 
 
@@ -130,12 +140,24 @@ def _sorted(headers: HeaderPairs) -> tuple[RawHeaders, RawHeaders]:
     passing: RawHeaders = []
     special: RawHeaders = []
     for field in headers:
-        name = _NEEDS_A_LOOK[field[0]]
-        if name:
-            special.append((name, field[1]))
+        name = field[0]
+        look = _NEEDS_A_LOOK[name]
+        if look:
+            special.append((look, field[1]))
         else:
-            passing.append(field if field[0].islower() else (field[0].lower(), field[1]))
+            lower = _LOWER[name]
+            passing.append(field if lower == name else (lower, field[1]))
     return passing, special
+
+
+def _framing(special: RawHeaders) -> tuple[Framing, int]:
+    for name, _ in special:
+        if name in _FRAMING:
+            try:
+                return request_framing(special)
+            except FramingError as error:
+                raise MalformedRequest(f"the request has an ambiguous body: {error}") from error
+    return Framing.NONE, 0
 
 
 def _assembled(
@@ -189,11 +211,14 @@ def end_to_end(headers: HeaderPairs) -> RawHeaders:
 
 def _without_hop_by_hop(headers: RawHeaders) -> RawHeaders:
     """Lower-case headers without those of this connection."""
-    dropped = HOP_BY_HOP
-    for name, value in headers:
-        if name == b"connection" and (nominated := _NOMINATES[value]):
-            dropped |= nominated
-    return [field for field in headers if field[0] not in dropped]
+    kept: RawHeaders = []
+    nominated: frozenset[bytes] = frozenset()
+    for field in headers:
+        if field[0] not in HOP_BY_HOP:
+            kept.append(field)
+        elif field[0] == b"connection":
+            nominated |= _NOMINATES[field[1]]
+    return [field for field in kept if field[0] not in nominated] if nominated else kept
 
 
 def request_target(scope: Scope) -> bytes:
@@ -209,12 +234,13 @@ def request_target(scope: Scope) -> bytes:
     return target
 
 
-def serialize(method: bytes, target: bytes, headers: RawHeaders) -> bytes:
-    """A request line and header block. Raises MalformedRequest if any part could end its line early."""
-    if method.translate(None, TOKEN_BYTES) or _UNSAFE_IN_TARGET.search(target):
-        raise MalformedRequest("the request line has bytes that it may not have")
+def serialize(method: str, target: bytes, headers: RawHeaders) -> bytes:
+    """A request line and header block; `target` is what `request_target` gave.
+
+    Raises MalformedRequest if the method or a header could end its line early.
+    """
     try:
-        return head_bytes(b"%b %b HTTP/1.1" % (method, target), headers)
+        return head_bytes(_METHODS[method] + target + b" HTTP/1.1", headers)
     except FieldError as error:
         raise MalformedRequest("the request has a header with bytes that no header may have") from error
 

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from portal_gateway.wire.urls import origin_of
@@ -17,7 +17,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # One slash: what follows `unix://` would be a host.
 _UNIX = re.compile(r"unix:(/[^/].*)")
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,13 @@ class Origin:
         return self.host if self.tls is not None else None
 
     async def connect(self, protocol: Callable[[], P]) -> P:
-        """What `protocol` makes, connected. Raises OSError."""
-        loop = asyncio.get_running_loop()
+        """What `protocol` makes, which has the methods of an asyncio.Protocol, connected. Raises OSError."""
+        loop, make = asyncio.get_running_loop(), cast(Any, protocol)
         if self.path is not None:
-            return (await loop.create_unix_connection(protocol, self.path))[1]
-        hostname = self.server_hostname
-        connecting = loop.create_connection(protocol, self.host, self.port, ssl=self.tls, server_hostname=hostname)
-        return (await connecting)[1]
+            made = (await loop.create_unix_connection(make, self.path))[1]
+        else:
+            connecting = loop.create_connection(
+                make, self.host, self.port, ssl=self.tls, server_hostname=self.server_hostname
+            )
+            made = (await connecting)[1]
+        return cast(P, made)

@@ -113,8 +113,8 @@ class ResponseParser:
         return data
 
     def _on_head(self, data: bytes) -> None:
-        line, *lines = data.split(b"\r\n")
-        version, status = _STATUSES[line]
+        lines = data.split(b"\r\n")
+        version, status = _STATUSES[lines.pop(0)]
         try:
             headers = [_FIELDS[line] for line in lines]
             if status < 200:

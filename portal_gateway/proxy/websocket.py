@@ -70,7 +70,7 @@ class WebSocketRelay:
     async def _tunnel(self, scope: Scope, send: Send) -> None:
         try:
             headers = request_headers(scope, self._trusted, self._origin.authority)
-            head = serialize(b"GET", request_target(scope), [*headers, *_UPGRADE])
+            head = serialize("GET", request_target(scope), [*headers, *_UPGRADE])
             upstream = await open_tunnel(self._origin, head, self._timeouts, self._limits)
         except GatewayError as error:
             await _apologize(scope, send, error)
@@ -94,7 +94,7 @@ class WebSocketRelay:
             for name, value in request_headers(scope, self._trusted, self._origin.authority)
             if not name.startswith(b"sec-websocket-")
         ]
-        serialize(b"GET", target, headers)  # for its refusals
+        serialize("GET", target, headers)  # for its refusals
         subprotocols = [Subprotocol(name) for name in scope.get("subprotocols", ()) if name]
         return _Handshake(target, headers, subprotocols, self._limits.websocket_message_bytes)
 
