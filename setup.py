@@ -35,7 +35,7 @@ HOT = {
         "snippets", "stream", "whole",
     ],
     "observe": ["access_log", "events", "figures", "request_ids", "requests"],
-    "proxy": ["connection", "exchange", "headers", "limits", "pool", "response", "straight"],
+    "proxy": ["app", "connection", "exchange", "headers", "limits", "pool", "response", "straight", "upstreams"],
     "serving": ["straight"],
     "wire": ["asgi", "headers", "memo", "path_prefixes", "requests", "trust"],
 }  # fmt: skip

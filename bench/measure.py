@@ -17,6 +17,9 @@ from bench import load
 from bench.servers import Server
 
 CONNECTIONS = 32
+_PATIENCE_S = 5.0
+# Some ticks of the kernel's accounting.
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,16 @@ def interleaved(cases: Sequence[Case], rounds: int, seconds: float) -> dict[str,
             seen = load.run(case.server.url + case.path, case.headers, seconds, CONNECTIONS)
             samples[case.name].append((seen, (cpu_s(case.server.pid) - before) / seen.requests * 1e6))
             memory[case.name] = rss_mb(case.server.pid)
+            _wait_until_idle(case.server.pid)
     return {name: _result(rows, memory[name]) for name, rows in samples.items()}
+
+
+def _wait_until_idle(pid: int) -> None:
+    """A slow server is still busy with its last clients when they have left; the next one shall not pay for that."""
+    deadline = time.monotonic() + _PATIENCE_S
+    used = -1.0
+    while used != (used := cpu_s(pid)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
 
 
 def _result(rows: Sequence[tuple[load.Load, float]], memory_mb: float) -> Result:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from portal_gateway.http11.body import Body, ChunkedBody, LengthBody
@@ -18,6 +18,7 @@ from portal_gateway.http11.framing import Framing
 from portal_gateway.http11.request_head import BadRequest, RequestHead
 from portal_gateway.http11.response_head import STATUS_LINES, ResponseHead, response_head
 from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Scope
+from portal_gateway.wire.headers import as_pairs
 
 if TYPE_CHECKING:
     from portal_gateway.http11.connection import Connection
@@ -156,23 +157,24 @@ class Cycle:
         kind = message["type"]
         if self._response is None:
             if kind == "http.response.start":
-                self.start(message["status"], message.get("headers", ()), trailers=message.get("trailers", False))
+                headers = as_pairs(message.get("headers", ()))
+                self.start(message["status"], headers, trailers=message.get("trailers", False))
                 self._connection.loop.call_soon(self._flush)
             elif kind == INTERIM:
-                self.send_interim(message["status"], message["headers"])
+                self.send_interim(message["status"], as_pairs(message["headers"]))
             else:
                 raise RuntimeError(f"the response has not started, but the app sent {kind!r}")
         elif kind == "http.response.body" and not self.over:
             self.send_body(message.get("body", b""), more=message.get("more_body", False))
         elif kind == TRAILERS:
             if self._sends_trailers and not self.over:  # a client of HTTP/1.0 gets none
-                self.send_trailers(message.get("headers", ()))
+                self.send_trailers(as_pairs(message.get("headers", ())))
         else:
             raise RuntimeError(f"the app sent {kind!r} where the response has no place for it")
 
     # The response.
 
-    def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, trailers: bool = False) -> None:
+    def start(self, status: int, headers: RawHeaders, *, trailers: bool = False) -> None:
         """Begin the response, whose head waits for the first of the body, or for `_flush`.
 
         Raises ValueError for a head that must not be sent.

@@ -7,7 +7,7 @@ direction; a field is a token, a colon right behind it, and a value of visible c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
 from portal_gateway.wire.asgi import RawHeaders
@@ -100,7 +100,7 @@ class LineMemo(_Memo[Field, bytes]):
 LINES: Final = LineMemo()
 
 
-def head_bytes(start_line: bytes, headers: Iterable[Field]) -> bytes:
+def head_bytes(start_line: bytes, headers: RawHeaders) -> bytes:
     """A start line, safe by itself, and a header block, ready to be sent. Raises FieldError."""
     return b"".join([start_line, b"\r\n", *[LINES[field] for field in headers], b"\r\n"])
 

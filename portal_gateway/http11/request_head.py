@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from portal_gateway.http11.fields import BARE_LINE_END, TOKEN_BYTES, FieldError, FieldMemo, parse_field
+from portal_gateway.http11.fields import BARE_LINE_END, TOKEN_BYTES, Field, FieldError, FieldMemo, parse_field
 from portal_gateway.http11.framing import Framing, FramingError, UnsupportedCoding, request_framing
 from portal_gateway.http11.limits import ClientLimits
 from portal_gateway.wire.asgi import RawHeaders
-from portal_gateway.wire.headers import elements, values
+from portal_gateway.wire.headers import tokens, values
 from portal_gateway.wire.memo import Memo
 
 # The version is looked at last, so that other versions get an answer of their own. Bytes above 0x7f are no part of a
@@ -23,7 +24,8 @@ _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}) ([\x21-
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9\-._~%!$&'()*+;=]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
 # Method, version and blanks of a request line.
 _MORE_IN_LINE: Final = 96
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+# What the reading of a request depends on.
+_DECISIVE: Final = frozenset({b"connection", b"content-length", b"expect", b"host", b"transfer-encoding", b"upgrade"})
 _VERSIONS: Final = {b"1.1": "1.1", b"1.0": "1.0"}
 
 
@@ -61,36 +63,38 @@ def parse_request_head(head: bytes, limits: ClientLimits) -> RequestHead:
         raise BadRequest(431, f"more than {limits.fields} header fields")
     try:
         headers = [_FIELDS[line] for line in lines]
-        fields = dict(headers)
-        framing, length = (Framing.NONE, 0) if _FRAMING.isdisjoint(fields) else request_framing(headers)
+        decisive = tuple([field for field in headers if field[0] in _DECISIVE])
+        framing, length, keep_alive, expects_continue, upgrades = _judged(decisive, version)
     except (FieldError, FramingError) as error:
         raise BadRequest(501 if isinstance(error, UnsupportedCoding) else 400, str(error)) from error
+    is_websocket = upgrades and method == "GET"
+    return RequestHead(method, target, version, headers, framing, length, keep_alive, expects_continue, is_websocket)
+
+
+@lru_cache(maxsize=1024)
+def _judged(decisive: tuple[Field, ...], version: str) -> tuple[Framing, int, bool, bool, bool]:
+    """How the body is delimited and its length; whether another request may follow, a 100 is expected and, in a GET, a
+    WebSocket is asked for.
+
+    `decisive` are the lines that decide it, much the same for many requests. Raises BadRequest and FramingError.
+    """
+    framing, length = request_framing(decisive)
+    fields = dict(decisive)
     is_current = version == "1.1"
-    if b"host" not in fields:
-        if is_current:
-            raise BadRequest(400, "no Host")
-    elif len(fields) != len(headers) and len(values(headers, b"host")) > 1:
+    if is_current and b"host" not in fields:
+        raise BadRequest(400, "no Host")
+    if len(fields) != len(decisive) and len(values(decisive, b"host")) > 1:
         raise BadRequest(400, "more than one Host")
     if framing is Framing.CHUNKED and not is_current:
         raise BadRequest(400, "Transfer-Encoding in HTTP/1.0")
     has_body = framing is Framing.CHUNKED or length > 0
-    options = _options(headers) if b"connection" in fields else ()
-    return RequestHead(
-        method,
-        target,
-        version,
-        headers,
+    options = tokens(decisive, b"connection")
+    return (
         framing,
         length,
-        keep_alive=is_current and b"close" not in options,
-        expects_continue=is_current and has_body and fields.get(b"expect", b"").lower() == b"100-continue",
-        is_websocket=(
-            b"upgrade" in options
-            and fields.get(b"upgrade", b"").lower() == b"websocket"
-            and is_current
-            and method == "GET"
-            and not has_body
-        ),
+        is_current and b"close" not in options,
+        is_current and has_body and fields.get(b"expect", b"").lower() == b"100-continue",
+        is_current and not has_body and b"upgrade" in options and fields.get(b"upgrade", b"").lower() == b"websocket",
     )
 
 
@@ -139,11 +143,6 @@ def _parsed_line(line: bytes) -> tuple[str, bytes, str]:
 
 # Method, target and version by request line.
 _LINES: Final[Memo[bytes, tuple[str, bytes, str]]] = Memo(_parsed_line, max_key=256)
-
-
-def _options(headers: RawHeaders) -> list[bytes]:
-    """What the Connection lines name."""
-    return [option for value in values(headers, b"connection") for option in elements(value)]
 
 
 def _parse_request_field(line: bytes) -> tuple[bytes, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -33,9 +32,7 @@ class ResponseHead:
     keep_alive: bool
 
 
-def response_head(
-    status: int, headers: Iterable[tuple[bytes, bytes]], *, method: str, version: str, keep_alive: bool
-) -> ResponseHead:
+def response_head(status: int, headers: RawHeaders, *, method: str, version: str, keep_alive: bool) -> ResponseHead:
     """The head of the final response to a `method` request of HTTP/`version`.
 
     Raises FieldError and FramingError (both ValueError) for headers that must not be sent.

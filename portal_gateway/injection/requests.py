@@ -27,7 +27,8 @@ _CHANGED = frozenset({b"accept-encoding", b"range", *REQUEST_VALIDATORS})
 def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
     # What decides is little, and much the same for all pages.
-    return _refusal(scope["method"], tuple([(name, value) for name, value in scope["headers"] if name in _DECISIVE]))
+    headers = h.as_pairs(scope["headers"])
+    return _refusal(scope["method"], tuple([field for field in headers if field[0] in _DECISIVE]))
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from random import getrandbits
 from typing import Final
 
 from portal_gateway.wire.asgi import Scope
-from portal_gateway.wire.headers import replaced, values
+from portal_gateway.wire.headers import as_pairs, replaced, values
 
 REQUEST_ID: Final = b"x-request-id"
 _TRACE_PARENT: Final = b"traceparent"
@@ -23,7 +23,7 @@ _is_trace: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f
 
 def identify(scope: Scope) -> tuple[bytes, str]:
     """The id of a request, which its headers carry from now on, and that of its trace, empty if there is none."""
-    headers = scope["headers"]
+    headers = as_pairs(scope["headers"])
     for name, _ in headers:
         if name in _NAMES:
             return _identify_further(scope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
 
@@ -12,6 +12,7 @@ from portal_gateway.observe.exposition import Samples, added
 from portal_gateway.observe.figures import RequestFigures
 from portal_gateway.observe.request_ids import REQUEST_ID, identify
 from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from portal_gateway.wire.headers import as_pairs
 
 # Of the gateway's own paths: the key of a shared link opens a form to whoever has it.
 _SHARED_LINK_KEY: Final = re.compile(rb"(?<=/join/).+", re.DOTALL)
@@ -42,7 +43,7 @@ class RequestObserver:
                 size += len(message.get("body", b""))
             elif kind in _STARTS:
                 status = message.get("status", 101)
-                message["headers"] = observed.named(message.get("headers", ()))
+                message["headers"] = observed.named(as_pairs(message.get("headers", ())))
             return send(message)
 
         try:
@@ -85,14 +86,12 @@ class Observed:
         figures.in_flight += 1
         self._began = perf_counter()
 
-    def named(self, headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    def named(self, headers: RawHeaders) -> RawHeaders:
         """The headers of its response, which name it unless the app has done so."""
-        named = list(headers)
-        for name, _ in named:
+        for name, _ in headers:
             if name == REQUEST_ID:
-                return named
-        named.append((REQUEST_ID, self._request_id))
-        return named
+                return headers
+        return [*headers, (REQUEST_ID, self._request_id)]
 
     def ended(self, status: int, size: int) -> None:
         """It is over. `status` is 0 if nobody was left to answer; `size` is that of the body in bytes."""

@@ -78,19 +78,23 @@ async def _exchange(
     upstream: Upstream, request: UpstreamRequest, receive: Receive, send: Send, offers: Container[str]
 ) -> None:
     """One request and its response, on a second connection if the first has been closed meanwhile."""
-    retrying = False
-    while True:
-        connection = await upstream.pool.acquire(fresh=retrying)
-        try:
-            await Exchange(connection, request, receive, send, offers).run()
-            upstream.is_failing = False
-        except ClientLeft:
-            pass
-        except StaleConnection:
-            if retrying or not request.is_repeatable:
-                raise
-            retrying = True
-            continue
-        finally:
-            upstream.pool.release(connection)
+    try:
+        await _attempt(upstream, request, receive, send, offers, fresh=False)
         return
+    except StaleConnection:
+        if not request.is_repeatable:
+            raise
+    await _attempt(upstream, request, receive, send, offers, fresh=True)
+
+
+async def _attempt(
+    upstream: Upstream, request: UpstreamRequest, receive: Receive, send: Send, offers: Container[str], *, fresh: bool
+) -> None:
+    connection = await upstream.pool.acquire(fresh=fresh)
+    try:
+        await Exchange(connection, request, receive, send, offers).run()
+        upstream.is_failing = False
+    except ClientLeft:
+        pass
+    finally:
+        upstream.pool.release(connection)

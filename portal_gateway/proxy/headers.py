@@ -16,7 +16,7 @@ from portal_gateway.http11.extensions import TARGET
 from portal_gateway.http11.fields import TOKEN_BYTES, FieldError, head_bytes
 from portal_gateway.http11.framing import Framing, FramingError, request_framing
 from portal_gateway.wire.asgi import RawHeaders, Scope
-from portal_gateway.wire.headers import HeaderPairs, elements, first, tokens, values
+from portal_gateway.wire.headers import HeaderPairs, as_pairs, elements, first, tokens, values
 from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.trust import TrustedPeers
 
@@ -111,7 +111,7 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
 
     `authority` becomes the Host of a request that has none (HTTP/1.0).
     """
-    passing, special = _sorted(scope["headers"])
+    passing, special = _sorted(as_pairs(scope["headers"]))
     framing, length = _framing(special)
     headers = _assembled(scope, trusted, authority, passing, special)
     expects_continue, trailers = False, NO_TRAILERS
@@ -132,10 +132,10 @@ def upstream_request(scope: Scope, trusted: TrustedPeers, authority: bytes) -> U
 
 def request_headers(scope: Scope, trusted: TrustedPeers, authority: bytes) -> RawHeaders:
     """The end-to-end headers of a request and our X-Forwarded-*, without those that frame the body."""
-    return _assembled(scope, trusted, authority, *_sorted(scope["headers"]))
+    return _assembled(scope, trusted, authority, *_sorted(as_pairs(scope["headers"])))
 
 
-def _sorted(headers: HeaderPairs) -> tuple[RawHeaders, RawHeaders]:
+def _sorted(headers: RawHeaders) -> tuple[RawHeaders, RawHeaders]:
     """Lower-cased: the headers that pass unless Connection nominates them, and those that need a closer look."""
     passing: RawHeaders = []
     special: RawHeaders = []

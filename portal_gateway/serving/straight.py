@@ -21,6 +21,7 @@ from portal_gateway.proxy.straight import Passage, StraightCycle
 from portal_gateway.proxy.upstreams import Upstream
 from portal_gateway.serving.runtimes import Runtimes
 from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from portal_gateway.wire.headers import as_pairs
 from portal_gateway.wire.requests import route_path
 
 
@@ -123,7 +124,7 @@ class StraightPassage(Passage):
     def _named(self, send: Send) -> Send:
         def relay(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                message["headers"] = self._observed.named(message.get("headers", ()))
+                message["headers"] = self._observed.named(as_pairs(message.get("headers", ())))
             return send(message)
 
         return relay
