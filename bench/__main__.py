@@ -7,8 +7,11 @@ import sys
 from importlib import import_module
 
 from bench import report
+from bench.awake import cores_awake
 
 CHAPTERS = ("middleware", "sidecar", "large", "engines", "decisions")
+
+_CORES = {True: "kept awake", False: "asleep when idle, so that waking them is a part of `cpu us`"}
 
 
 def main() -> None:
@@ -20,10 +23,11 @@ def main() -> None:
     if unknown := set(options.chapters) - set(CHAPTERS):
         parser.error(f"no such chapter: {', '.join(sorted(unknown))}")
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    for chapter in options.chapters or CHAPTERS:
-        before = report.machine()
-        tables = import_module(f"bench.{chapter}").run(options.rounds, options.seconds)
-        report.publish(chapter, command, before, tables)
+    with cores_awake() as are_awake:
+        for chapter in options.chapters or CHAPTERS:
+            before = report.machine() | {"cores": _CORES[are_awake]}
+            tables = import_module(f"bench.{chapter}").run(options.rounds, options.seconds)
+            report.publish(chapter, command, before, tables)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
 from portal_gateway.wire.headers import HeaderPairs, tokens, values
+from portal_gateway.wire.memo import Memo
 
 # 15 digits are a petabyte; more would not fit the parsers further on.
 _MAX_LENGTH_DIGITS: Final = 15
@@ -98,14 +98,16 @@ def keeps_alive(version: str, headers: Sequence[tuple[bytes, bytes]], framing: F
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
 
 
-@lru_cache(maxsize=1024)
-def response_delimiting(
-    method: str, status: int, version: str, deciding: tuple[tuple[bytes, bytes], ...]
+def _response_delimiting(
+    key: tuple[str, int, str, tuple[tuple[bytes, bytes], ...]],
 ) -> tuple[Framing, int, bool]:
-    """How the body of a response is delimited, its length, and whether another message can follow on the connection.
-
-    `deciding` are its lines of Content-Length, Transfer-Encoding and Connection: much the same for many responses.
-    """
+    method, status, version, deciding = key
     framing = response_framing(method, status, version, deciding)
     length = content_length(deciding) if framing is Framing.LENGTH else None
     return framing, length or 0, keeps_alive(version, deciding, framing)
+
+
+#: How the body of a response is delimited, its length, and whether another message can follow on the connection: by the
+#: request's method, the response's status and version, and its lines of Content-Length, Transfer-Encoding and
+#: Connection, which are much the same for many responses. A look-up raises FramingError.
+RESPONSE_DELIMITING: Final = Memo(_response_delimiting, max_key=512)

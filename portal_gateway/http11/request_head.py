@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from portal_gateway.http11.fields import BARE_LINE_END, TOKEN_BYTES, Field, FieldError, FieldMemo, parse_field
@@ -64,20 +63,15 @@ def parse_request_head(head: bytes, limits: ClientLimits) -> RequestHead:
     try:
         headers = [_FIELDS[line] for line in lines]
         decisive = tuple([field for field in headers if field[0] in _DECISIVE])
-        framing, length, keep_alive, expects_continue, upgrades = _judged(decisive, version)
+        framing, length, keep_alive, expects_continue, upgrades = _JUDGED[version, decisive]
     except (FieldError, FramingError) as error:
         raise BadRequest(501 if isinstance(error, UnsupportedCoding) else 400, str(error)) from error
     is_websocket = upgrades and method == "GET"
     return RequestHead(method, target, version, headers, framing, length, keep_alive, expects_continue, is_websocket)
 
 
-@lru_cache(maxsize=1024)
-def _judged(decisive: tuple[Field, ...], version: str) -> tuple[Framing, int, bool, bool, bool]:
-    """How the body is delimited and its length; whether another request may follow, a 100 is expected and, in a GET, a
-    WebSocket is asked for.
-
-    `decisive` are the lines that decide it, much the same for many requests. Raises BadRequest and FramingError.
-    """
+def _judged(key: tuple[str, tuple[Field, ...]]) -> tuple[Framing, int, bool, bool, bool]:
+    version, decisive = key
     framing, length = request_framing(decisive)
     fields = dict(decisive)
     is_current = version == "1.1"
@@ -96,6 +90,11 @@ def _judged(decisive: tuple[Field, ...], version: str) -> tuple[Framing, int, bo
         is_current and has_body and fields.get(b"expect", b"").lower() == b"100-continue",
         is_current and not has_body and b"upgrade" in options and fields.get(b"upgrade", b"").lower() == b"websocket",
     )
+
+
+# How the body is delimited and its length; whether another request may follow, a 100 is expected and, in a GET, a
+# WebSocket is asked for: by version and the lines that decide it, which are much the same for many requests.
+_JUDGED: Final = Memo(_judged, max_key=512)
 
 
 def check_unfinished(data: bytes, start: int, looked_at: int, limits: ClientLimits) -> None:

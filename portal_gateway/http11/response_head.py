@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -49,16 +48,13 @@ def response_head(status: int, headers: RawHeaders, *, method: str, version: str
         if name != b"transfer-encoding":  # that is for the server to say
             lines.append(LINES[field])
     has_no_body = method == "HEAD" or status in (204, 304)
-    framing, length, keep_alive, more = _delimiting(has_no_body, version, keep_alive, tuple(decisive))
+    framing, length, keep_alive, more = _DELIMITING[has_no_body, version, keep_alive, tuple(decisive)]
     lines.append(more)
     return ResponseHead(b"".join(lines), framing, length, keep_alive)
 
 
-@lru_cache(maxsize=1024)
-def _delimiting(
-    has_no_body: bool, version: str, keep_alive: bool, decisive: tuple[Field, ...]
-) -> tuple[Framing, int, bool, bytes]:
-    """How the body is delimited, its length, whether the connection stays, and the end of the header block."""
+def _delimiting(key: tuple[bool, str, bool, tuple[Field, ...]]) -> tuple[Framing, int, bool, bytes]:
+    has_no_body, version, keep_alive, decisive = key
     length, more = content_length(decisive), b""
     if has_no_body:
         framing = Framing.NONE
@@ -73,6 +69,10 @@ def _delimiting(
     elif not keep_alive:
         more += b"connection: close\r\n"
     return framing, length or 0, keep_alive, more + b"\r\n"
+
+
+# How the body is delimited, its length, whether the connection stays, and the end of the header block.
+_DELIMITING: Final = Memo(_delimiting, max_key=512)
 
 
 def plain_response(status: int, message: str) -> bytes:

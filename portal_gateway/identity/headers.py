@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from portal_gateway.errors import IdentityError
 from portal_gateway.identity.fields import user_from
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import HeadersIdentity
 from portal_gateway.wire.asgi import Scope
+from portal_gateway.wire.headers import as_pairs
 from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.trust import TrustedPeers, fold_name
 
@@ -33,7 +32,7 @@ class HeadersSource:
         self._trusted = trusted
         self._by_folded = {fold_name(name.encode()): name for name in settings.header_names()}
         # The same people come again: what their headers say is read once.
-        self._user_of = lru_cache(maxsize=MAX_USERS)(self._read)
+        self._user_of = Memo(self._read, max_entries=MAX_USERS, max_key=1024)
         self._is_ours: Memo[bytes, bool] = Memo(lambda name: fold_name(name) in self._by_folded)
 
     @property
@@ -46,7 +45,7 @@ class HeadersSource:
         if not self._trusted.trusts(scope):
             return None
         ours = self._is_ours
-        return self._user_of(tuple([(name, value) for name, value in scope["headers"] if ours[name]]))
+        return self._user_of[tuple([field for field in as_pairs(scope["headers"]) if ours[field[0]]])]
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """The same."""
@@ -62,7 +61,7 @@ class HeadersSource:
         return user_from(found, self._settings)
 
     async def aclose(self) -> None:
-        self._user_of.cache_clear()
+        self._user_of.clear()
 
 
 def _decoded(name: str, value: bytes) -> str:

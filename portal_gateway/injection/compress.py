@@ -22,8 +22,8 @@ _COMPRESSIBLE = re.compile(
 )
 
 # By what clients and apps say, which is the same again and again.
-_PREFERRED = Memo(lambda accepted: preferred_coding(h.elements(accepted)), max_key=128)
-IS_COMPRESSIBLE_TYPE = Memo(
+_PREFERRED: Memo[bytes, bytes] = Memo(lambda accepted: preferred_coding(h.elements(accepted)), max_key=128)
+IS_COMPRESSIBLE_TYPE: Memo[bytes, bool] = Memo(
     lambda content_type: _COMPRESSIBLE.fullmatch(content_type.partition(b";")[0].strip().lower()) is not None
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from typing import Final
 
 from portal_gateway.html.charsets import is_scannable
 from portal_gateway.html.codings import is_decodable
@@ -91,9 +91,7 @@ class Plan:
         return head
 
 
-def plan_injection(
-    status: int, headers: HeaderPairs, page: PagePlacements, own_origin: Callable[[], str]
-) -> Plan | str:
+def plan_injection(status: int, headers: RawHeaders, page: PagePlacements, own_origin: Callable[[], str]) -> Plan | str:
     """The plan for a response to an eligible request, or the reason to leave it alone.
 
     `own_origin` gives the page's origin as the browser sees it, for what 'self' means in its policies.
@@ -103,10 +101,10 @@ def plan_injection(
     for name, value in headers:
         if name == b"content-type" and not _is_page[value]:
             return "content_type"  # the one answer that has to be cheap: nearly all responses get it
-    eligible = _eligible(tuple([(name, value) for name, value in headers if _decides[name]]))
+    eligible = _ELIGIBLE[tuple([field for field in headers if _decides[field[0]]])]
     if isinstance(eligible, str):
         return eligible
-    return _plan(eligible, page, own_origin() if eligible.policies.policies else "")
+    return _PLANS[eligible, page, own_origin() if eligible.policies.policies else ""]
 
 
 # The heads of one app's responses are few: what follows from them is worked out once.
@@ -120,14 +118,13 @@ class _Eligible:
     policies: Policies
 
 
-@lru_cache(maxsize=512)
 def _eligible(headers: tuple[tuple[bytes, bytes], ...]) -> _Eligible | str:
     """What is told by the headers of a 200, or the reason to leave it alone."""
     return response_refusal(200, headers) or _Eligible(headers, Policies.parse(headers))
 
 
-@lru_cache(maxsize=512)
-def _plan(eligible: _Eligible, page: PagePlacements, own_origin: str) -> Plan | str:
+def _plan(key: tuple[_Eligible, PagePlacements, str]) -> Plan | str:
+    eligible, page, own_origin = key
     headers, policies = eligible.headers, eligible.policies
     loader_allowed, nonce = _loader_terms(policies, own_origin)
     shared = is_shared_cacheable(headers)
@@ -155,6 +152,10 @@ def _plan(eligible: _Eligible, page: PagePlacements, own_origin: str) -> Plan | 
         has_frame=has_frame,
         minds_policies=has_frame or any(slot.mode == "loader" for slot in slots),
     )
+
+
+_ELIGIBLE: Final = Memo(_eligible, max_entries=512, max_key=8192)
+_PLANS: Final = Memo(_plan, max_entries=512, max_key=512)
 
 
 def response_refusal(status: int, headers: HeaderPairs) -> str | None:

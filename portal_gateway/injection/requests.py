@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Final
 
 from portal_gateway.html.codings import is_decodable
 from portal_gateway.injection.conditional import REQUEST_VALIDATORS, LoaderTags
@@ -26,15 +26,14 @@ _CHANGED = frozenset({b"accept-encoding", b"range", *REQUEST_VALIDATORS})
 
 def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return "method"
     # What decides is little, and much the same for all pages.
     headers = h.as_pairs(scope["headers"])
-    return _refusal(scope["method"], tuple([field for field in headers if field[0] in _DECISIVE]))
+    return _REFUSALS[tuple([field for field in headers if field[0] in _DECISIVE])]
 
 
-@lru_cache(maxsize=256)
-def _refusal(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
-    if method not in ("GET", "HEAD"):
-        return "method"
+def _refusal(headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
     if not _wants_document(headers):
         return "not_a_document"
     if is_prefetch(headers):
@@ -48,6 +47,9 @@ def _refusal(method: str, headers: tuple[tuple[bytes, bytes], ...]) -> str | Non
     return None
 
 
+_REFUSALS: Final = Memo(_refusal, max_entries=256, max_key=2048)
+
+
 def page_request_headers(
     headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
 ) -> tuple[RawHeaders, bool]:
@@ -56,6 +58,8 @@ def page_request_headers(
     No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
     """
     concerned = [line for line in headers if line[0] in _CHANGED]
+    if not (concerned or uncompressed):
+        return headers, False
     accepted = [value for name, value in concerned if name == b"accept-encoding"]
     revalidates = False
     if len(accepted) < len(concerned):

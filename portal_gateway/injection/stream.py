@@ -97,7 +97,8 @@ class PageResponder:
         if kind == "http.response.start":
             return self._on_start(message)
         if kind == "http.response.body" and self._plan is not None:
-            body, last = bytes(message.get("body", b"")), not message.get("more_body", False)
+            sent, last = message.get("body", b""), not message.get("more_body", False)
+            body = sent if isinstance(sent, bytes) else bytes(sent)
             if self._start is None:
                 return self._on_body(body, last)
             start, self._start = self._start, None

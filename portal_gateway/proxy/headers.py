@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from portal_gateway.errors import MalformedRequest
@@ -183,7 +182,7 @@ def _assembled(
     believed = tuple(claims) if claims and trusted.trusts(scope) else ()
     client = scope.get("client")
     address = None if client is None else client[0]
-    return [(b"host", host), *passing, *_forwarded(address, scope["scheme"], host, believed)]
+    return [(b"host", host), *passing, *_FORWARDED[address, scope["scheme"], host, believed]]
 
 
 def response_headers(headers: RawHeaders, status: int) -> RawHeaders:
@@ -245,11 +244,10 @@ def serialize(method: str, target: bytes, headers: RawHeaders) -> bytes:
         raise MalformedRequest("the request has a header with bytes that no header may have") from error
 
 
-@lru_cache(maxsize=256)
 def _forwarded(
-    address: str | None, scheme: str, host: bytes, believed: tuple[tuple[bytes, bytes], ...]
+    key: tuple[str | None, str, bytes, tuple[tuple[bytes, bytes], ...]],
 ) -> tuple[tuple[bytes, bytes], ...]:
-    """X-Forwarded-For, -Proto and -Host, and what else a trusted peer (`believed`) says about the client."""
+    address, scheme, host, believed = key
     for_line = values(believed, b"x-forwarded-for")
     if address is not None:
         for_line.append(address.partition("%")[0].encode("ascii", "replace"))
@@ -259,3 +257,7 @@ def _forwarded(
     ours.append((b"x-forwarded-host", first(believed, b"x-forwarded-host") or host))
     ours += [field for field in believed if field[0] not in _OURS and b"_" not in field[0]]
     return tuple(ours)
+
+
+# X-Forwarded-For, -Proto and -Host, and what else a trusted peer (`believed`) says about the client.
+_FORWARDED: Final = Memo(_forwarded, max_entries=256, max_key=512)

@@ -8,7 +8,7 @@ from typing import Final
 
 from portal_gateway.http11.body import Body, BodyError, ChunkedBody, LengthBody
 from portal_gateway.http11.fields import BARE_LINE_END, FieldError, FieldMemo
-from portal_gateway.http11.framing import Framing, FramingError, response_delimiting
+from portal_gateway.http11.framing import RESPONSE_DELIMITING, Framing, FramingError
 from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.memo import Memo
 
@@ -121,7 +121,7 @@ class ResponseParser:
                 self._on_interim(ResponseHead(status, headers, Framing.NONE, keep_alive=True))
                 return
             deciding = tuple([field for field in headers if field[0] in _DECIDE_FRAMING])
-            framing, length, keep_alive = response_delimiting(self._method, status, version, deciding)
+            framing, length, keep_alive = RESPONSE_DELIMITING[self._method, status, version, deciding]
         except (FieldError, FramingError) as error:
             raise BadResponse(str(error)) from error
         self.head = ResponseHead(status, headers, framing, keep_alive)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from portal_gateway.wire.memo import Memo
 
 
@@ -27,6 +29,24 @@ def test_keys_that_a_client_makes_up_do_not_fill_the_memory() -> None:
     for number in range(100):
         assert memo[b"x-%d" % number] == len(b"x-%d" % number)
     assert len(memo) <= 10
+
+
+def test_a_tuple_is_as_long_as_all_of_its_parts() -> None:
+    memo: Memo[tuple[str, tuple[bytes, ...]], str] = Memo(lambda key: key[0].upper(), max_key=8)
+    assert memo["get", (b"host", b"a")] == "GET"
+    assert memo["get", (b"host", b"ab")] == "GET"
+    assert list(memo) == [("get", (b"host", b"a"))]
+
+
+def test_what_the_making_raises_is_raised_each_time() -> None:
+    def make(key: bytes) -> int:
+        raise ValueError(key)
+
+    memo = Memo(make)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="host"):
+            memo[b"host"]
+    assert not memo
 
 
 def test_a_long_key_is_not_kept() -> None:
