@@ -35,7 +35,7 @@ HOT = {
         "snippets", "stream", "whole",
     ],
     "observe": ["access_log", "events", "figures", "request_ids", "requests"],
-    "proxy": ["app", "connection", "exchange", "headers", "limits", "pool", "response", "straight", "upstreams"],
+    "proxy": ["app", "connection", "exchange", "headers", "limits", "pool", "response", "straight"],
     "serving": ["straight"],
     "wire": ["asgi", "headers", "memo", "path_prefixes", "requests", "trust"],
 }  # fmt: skip

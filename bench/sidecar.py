@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from bench import host, pages, stalled
+from bench import host, in_front, pages, stalled
 from bench.load import LOAD_CPU
 from bench.measure import Case, Result, fetch, interleaved, rss_mb
 from bench.middleware import FETCH, NAVIGATION, USER
@@ -55,6 +55,7 @@ class _Stage:
     """What runs, by the names of the proxies, and what could not."""
 
     folder: Path
+    upstream: Server
     proxies: list[Proxy] = field(default_factory=list)
     servers: dict[str, Server] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
@@ -71,10 +72,11 @@ def run(rounds: int, seconds: float) -> list[Table]:
             interleaved(cases, 1, 1)  # does not count: Node only now compiles what is hot
             results = interleaved(cases, rounds, seconds)
             memory = _memory_table(stage.servers, started_mb)
+            front = in_front.table(stage.servers[_OURS], stage.upstream, stage.folder, rounds, seconds)
         stopped = stalled.table(stage.proxies, stage.folder, _ENVIRON, seconds)
     absent = f" Left out: {'; '.join(stage.absent)}." if stage.absent else ""
     beside = [_peers_table(name, path, stage.proxies, results, links, absent) for name, path in _CONTENTS.items()]
-    return [_yardstick_table(results), *beside, memory, stopped]
+    return [_yardstick_table(results), *beside, front, memory, stopped]
 
 
 # --- servers: the upstream and the vendor on the core of the load, the proxies on the other one
@@ -94,10 +96,10 @@ def _stage(folder: Path, vendor: Server) -> Iterator[_Stage]:
         (site / path).mkdir(parents=True)
         for name, content in _FILES.items():
             (site / path / name).write_bytes(content)
-    stage = _Stage(folder)
     with ExitStack() as stack:
         port = free_port()
         upstream = stack.enter_context(running(nginx.static(folder, site, port), port, cpu=LOAD_CPU))
+        stage = _Stage(folder, upstream)
         for proxy in (Proxy(_OURS, partial(_sidecar, vendor), injects=True), *PEERS):
             port = free_port()
             try:

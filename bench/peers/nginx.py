@@ -48,16 +48,17 @@ _SUB_FILTER = f"sub_filter '</body>' '{LINK}</body>'; sub_filter_once off;"
 
 def static(folder: Path, root: Path, port: int) -> list[str]:
     """The command that serves the files below `root`."""
-    return _command(folder, "static", _STATIC.format(port=port, root=root), log="off")
+    return configured(folder, "static", _STATIC.format(port=port, root=root), log="off")
 
 
 def _proxy(rewriting: str, folder: Path, port: int, upstream: int) -> list[str]:
     name = f"nginx-{port}"
     http = _PROXY.format(port=port, upstream=upstream, rewriting=rewriting)
-    return _command(folder, name, http, f"{folder}/{name}.log combined buffer=64k")
+    return configured(folder, name, http, f"{folder}/{name}.log combined buffer=64k")
 
 
-def _command(folder: Path, name: str, http: str, log: str) -> list[str]:
+def configured(folder: Path, name: str, http: str, log: str) -> list[str]:
+    """The command that serves what `http` says, directives as they stand in the block of that name."""
     user = "user root;" if os.geteuid() == 0 else ""
     text = _COMMON.format(folder=folder, name=name, user=user, http=http, log=log)
     return [

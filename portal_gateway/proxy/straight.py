@@ -7,9 +7,8 @@ and to send an error page or a response that does not pass as it is; from then o
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portal_gateway.errors import GatewayError, UpstreamError, UpstreamUnavailable
 from portal_gateway.http11.cycle import Cycle
@@ -29,30 +28,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger("portal_gateway.proxy")
 
 
-class Passage(ABC):
+class Passage(Protocol):
     """What those between client and upstream do about one request and its response."""
 
-    @abstractmethod
     def outgoing(self) -> tuple[Upstream, UpstreamRequest]:
         """Where the request goes, and in which form. Raises MalformedRequest."""
 
-    @abstractmethod
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
         """The head of a response that passes as it is. None: it has to go through `changed` or `around`."""
 
-    @abstractmethod
     def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
         """What becomes of a whole response that does not pass as it is. None: that takes a task."""
 
-    @abstractmethod
     def around(self, relay: ASGIApp) -> ASGIApp:
         """What sends a response that does not pass as it is; `relay` gives it what came from the upstream."""
 
-    @abstractmethod
     def failed(self, error: GatewayError) -> ASGIApp:
         """What says why there is no response."""
 
-    @abstractmethod
     def over(self, status: int, size: int) -> None:
         """The request is over. `status` is 0 if nobody was left to answer; `size` is that of the body in bytes."""
 

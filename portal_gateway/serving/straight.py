@@ -17,7 +17,7 @@ from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.middleware import PortalGatewayMiddleware
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.proxy.headers import UpstreamRequest
-from portal_gateway.proxy.straight import Passage, StraightCycle
+from portal_gateway.proxy.straight import StraightCycle
 from portal_gateway.proxy.upstreams import Upstream
 from portal_gateway.serving.runtimes import Runtimes
 from portal_gateway.wire.asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
@@ -46,7 +46,7 @@ class StraightPath:
         return StraightCycle(connection, request, scope, passage)
 
 
-class StraightPassage(Passage):
+class StraightPassage:
     """One request for the app behind."""
 
     # What goes into the response if that is a page.
