@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import load
 from bench.measure import CONNECTIONS, Case, cpu_s, fetch
@@ -29,14 +30,23 @@ _NOTE = (
 )
 
 
+class _Sample(NamedTuple):
+    front_us: float
+    gateway_us: float
+    requests_per_s: float
+
+
 def table(gateway: Server, upstream: Server, folder: Path, rounds: int, seconds: float) -> Table:
     """`gateway` is a sidecar in front of `upstream`."""
     port = free_port()
     with running(nginx.configured(folder, "recipe", _recipe(port, gateway, upstream), log="off"), port) as front:
         servers = {"nginx": front, "sidecar": gateway}
         cases = {name: _case(servers[by], path, links) for name, by, path, links in _ROWS}
-        rows = [_row(name, case, [front, gateway], rounds, seconds) for name, case in cases.items()]
-    return Table("nginx in front", rows, _NOTE)
+        samples: dict[str, list[_Sample]] = {name: [] for name in cases}
+        for _ in range(rounds):
+            for name, case in cases.items():
+                samples[name].append(_sample(case, front, gateway, seconds))
+    return Table("nginx in front", [_row(name, taken) for name, taken in samples.items()], _NOTE)
 
 
 def _recipe(port: int, gateway: Server, upstream: Server) -> str:
@@ -61,21 +71,19 @@ def _case(server: Server, path: str, links: int) -> Case:
     return case
 
 
-def _row(name: str, case: Case, servers: Sequence[Server], rounds: int, seconds: float) -> dict[str, Cell]:
-    costs: list[list[float]] = []
-    rates: list[float] = []
-    for _ in range(rounds):
-        before = [cpu_s(server.pid) for server in servers]
-        seen = load.run(case.server.url + case.path, case.headers, seconds, CONNECTIONS)
-        costs.append(
-            [(cpu_s(server.pid) - used) / seen.requests * 1e6 for server, used in zip(servers, before, strict=True)]
-        )
-        rates.append(seen.requests_per_s)
-    front, gateway = (statistics.median(cost[at] for cost in costs) for at in range(2))
+def _sample(case: Case, front: Server, gateway: Server, seconds: float) -> _Sample:
+    before = cpu_s(front.pid), cpu_s(gateway.pid)
+    seen = load.run(case.server.url + case.path, case.headers, seconds, CONNECTIONS)
+    used = cpu_s(front.pid) - before[0], cpu_s(gateway.pid) - before[1]
+    return _Sample(used[0] / seen.requests * 1e6, used[1] / seen.requests * 1e6, seen.requests_per_s)
+
+
+def _row(name: str, samples: Sequence[_Sample]) -> dict[str, Cell]:
+    front, gateway, rate = map(statistics.median, zip(*samples, strict=True))
     return {
         "asked for": name,
         "nginx us": front,
         "gateway us": gateway,
         "together us": front + gateway,
-        "req/s": round(statistics.median(rates)),
+        "req/s": round(rate),
     }

@@ -47,8 +47,9 @@ def running(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),  # noqa: PLW1509 (no threads here)
     )
+    # Before it has threads or children of its own, which get the same.
+    os.sched_setaffinity(process.pid, {cpu})
     try:
         _wait_until_listening(process, port)
         yield Server(process.pid, port)

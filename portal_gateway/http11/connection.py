@@ -40,7 +40,7 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 def http11_protocol(
-    limits: ClientLimits = ClientLimits(),  # noqa: B008 (frozen)
+    limits: ClientLimits = ClientLimits(),
     shortcut: Shortcut | None = None,
     refusals: Counter[int] | None = None,
 ) -> type[asyncio.Protocol]:
@@ -323,13 +323,13 @@ class Connection:
 
     def _linger(self) -> None:
         """Close, but not before the client has seen the response: unread bytes would turn the close into a reset."""
-        self._writes.flush(self.transport)
         if self.is_stopping or not self.transport.can_write_eof() or self.transport.is_closing():
             self._close()
             return
         self._lingering = True
         self._unread = b""
         self._resume_reading()
+        self._writes.flush(self.transport)
         self.transport.write_eof()
         self._read_deadline = self.loop.time() + self.limits.linger_s
 

@@ -16,7 +16,7 @@ from portal_gateway.wire.memo import Memo
 
 # 15 digits are a petabyte; more would not fit the parsers further on.
 _MAX_LENGTH_DIGITS: Final = 15
-_FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
+FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Framing(Enum):
@@ -61,7 +61,7 @@ def is_chunked(headers: HeaderPairs) -> bool:
 
 def request_framing(headers: HeaderPairs) -> tuple[Framing, int]:
     """How the body of a request is delimited, and its length where that is known (RFC 9112 section 6.3)."""
-    fields = [pair for pair in headers if pair[0].lower() in _FRAMING_FIELDS]
+    fields = [pair for pair in headers if pair[0].lower() in FRAMING_FIELDS]
     if not fields:
         return Framing.NONE, 0
     chunked, length = is_chunked(fields), content_length(fields)

@@ -63,14 +63,14 @@ def parse_request_head(head: bytes, limits: ClientLimits) -> RequestHead:
     try:
         headers = [_FIELDS[line] for line in lines]
         decisive = tuple([field for field in headers if field[0] in _DECISIVE])
-        framing, length, keep_alive, expects_continue, upgrades = _JUDGED[version, decisive]
+        framing, length, keep_alive, expects_continue, upgrades = _FRAMING_AND_OPTIONS[version, decisive]
     except (FieldError, FramingError) as error:
         raise BadRequest(501 if isinstance(error, UnsupportedCoding) else 400, str(error)) from error
     is_websocket = upgrades and method == "GET"
     return RequestHead(method, target, version, headers, framing, length, keep_alive, expects_continue, is_websocket)
 
 
-def _judged(key: tuple[str, tuple[Field, ...]]) -> tuple[Framing, int, bool, bool, bool]:
+def _framing_and_options(key: tuple[str, tuple[Field, ...]]) -> tuple[Framing, int, bool, bool, bool]:
     version, decisive = key
     framing, length = request_framing(decisive)
     fields = dict(decisive)
@@ -94,7 +94,7 @@ def _judged(key: tuple[str, tuple[Field, ...]]) -> tuple[Framing, int, bool, boo
 
 # How the body is delimited and its length; whether another request may follow, a 100 is expected and, in a GET, a
 # WebSocket is asked for: by version and the lines that decide it, which are much the same for many requests.
-_JUDGED: Final = Memo(_judged, max_key=512)
+_FRAMING_AND_OPTIONS: Final = Memo(_framing_and_options, max_key=512)
 
 
 def check_unfinished(data: bytes, start: int, looked_at: int, limits: ClientLimits) -> None:

@@ -35,7 +35,7 @@ _DENIAL = "websocket.http.response"
 _SERVICE_RESTART = 1012
 
 
-def websocket_protocol(limits: ClientLimits = ClientLimits()) -> type[asyncio.Protocol]:  # noqa: B008 (frozen)
+def websocket_protocol(limits: ClientLimits = ClientLimits()) -> type[asyncio.Protocol]:
     """For uvicorn's setting `ws`, beside `http11_protocol` for `http`."""
     return cast(type[asyncio.Protocol], functools.partial(WebSocketConnection, limits, Deadlines()))
 

@@ -13,7 +13,7 @@ from typing import Final
 from portal_gateway.errors import MalformedRequest
 from portal_gateway.http11.extensions import TARGET
 from portal_gateway.http11.fields import TOKEN_BYTES, FieldError, head_bytes
-from portal_gateway.http11.framing import Framing, FramingError, request_framing
+from portal_gateway.http11.framing import FRAMING_FIELDS, Framing, FramingError, request_framing
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.headers import HeaderPairs, as_pairs, elements, first, tokens, values
 from portal_gateway.wire.memo import Memo
@@ -37,7 +37,6 @@ HOP_BY_HOP: Final = frozenset(
         b"upgrade",
     }
 )
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 # What of a request does not simply pass.
 _SPECIAL: Final = HOP_BY_HOP | {b"host", b"content-length"}
 # Apps and CGI gateways read `_` as `-`, so both spellings claim the same.
@@ -70,7 +69,6 @@ def _look_needed(name: bytes) -> bytes:
 
 # The name in lower case of a header that does not simply pass, nothing of others.
 _NEEDS_A_LOOK: Final[Memo[bytes, bytes]] = Memo(_look_needed)
-_LOWER: Final[Memo[bytes, bytes]] = Memo(lambda name: name if name.islower() else name.lower())
 # What a Connection line takes along.
 _NOMINATES: Final[Memo[bytes, frozenset[bytes]]] = Memo(lambda line: frozenset(elements(line)) - _NOT_NOMINATED)
 _UNSAFE_IN_TARGET: Final = re.compile(rb"[\x00-\x20\x7f]")
@@ -139,19 +137,17 @@ def _sorted(headers: RawHeaders) -> tuple[RawHeaders, RawHeaders]:
     passing: RawHeaders = []
     special: RawHeaders = []
     for field in headers:
-        name = field[0]
-        look = _NEEDS_A_LOOK[name]
-        if look:
-            special.append((look, field[1]))
+        name = _NEEDS_A_LOOK[field[0]]
+        if name:
+            special.append((name, field[1]))
         else:
-            lower = _LOWER[name]
-            passing.append(field if lower == name else (lower, field[1]))
+            passing.append(field if field[0].islower() else (field[0].lower(), field[1]))
     return passing, special
 
 
 def _framing(special: RawHeaders) -> tuple[Framing, int]:
     for name, _ in special:
-        if name in _FRAMING:
+        if name in FRAMING_FIELDS:
             try:
                 return request_framing(special)
             except FramingError as error:

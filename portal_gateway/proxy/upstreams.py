@@ -40,8 +40,8 @@ class Upstreams:
         urls: Mapping[str, str],
         *,
         ca_file: Path | None = None,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 (frozen)
-        limits: Limits = Limits(),  # noqa: B008
+        timeouts: Timeouts = Timeouts(),
+        limits: Limits = Limits(),
     ) -> None:
         self.timeouts = timeouts
         self.limits = limits

@@ -145,8 +145,14 @@ def _check_probes(container: dict[str, Any]) -> None:
         assert f"`GET {path}`" in PAGE
 
 
+class _Unit(configparser.ConfigParser):
+    """systemd's options have capitals."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
 def _unit(name: str) -> configparser.ConfigParser:
-    unit = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#",), strict=True)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit = _Unit(interpolation=None, delimiters=("=",), comment_prefixes=("#",), strict=True)
     unit.read_string((ROOT / "deploy" / name).read_text())
     return unit
