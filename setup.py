@@ -18,7 +18,7 @@ SOURCES = Path("portal_gateway/html/c")
 COMPILES = os.environ.get("PORTAL_GATEWAY_COMPILE") == "1"
 STABLE_ABI = not (COMPILES or sysconfig.get_config_var("Py_GIL_DISABLED"))
 HOT = {
-    "": ["middleware", "models"],
+    "": ["front_door", "models"],
     "access": ["freshness", "keys", "memory", "service"],
     "html": [
         "body_end", "body_rules", "candidate_first", "candidates", "compiled_runs", "doctype", "elements", "endings",

@@ -114,10 +114,12 @@ def wrapped(
     providers: Mapping[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     identify: Any = None,
+    *,
+    compress: bool = False,
 ) -> PortalGatewayMiddleware:
     """The gateway around `app`, with `providers` by portal name in place of those that ask a vendor."""
     monkeypatch.setattr(composition, "build_provider", lambda name, _settings, **_others: providers[name])
-    return PortalGatewayMiddleware(app, config, identify)
+    return PortalGatewayMiddleware(app, config, identify, compress=compress)
 
 
 def page_app(*chunks: bytes, headers: Sequence[tuple[bytes, bytes]] = (HTML,), status: int = 200) -> App:

@@ -28,3 +28,6 @@ def find(buffer: bytes, word: bytes, position: int, /) -> int:
 
 def find_tag(buffer: bytes, name: bytes, position: int, /) -> int:
     """Where a start or end tag whose name begins with `name`, in any case, stands next; -1 if there is none."""
+
+def insert(page: bytes, position: int, snippet: bytes, /) -> bytes:
+    """The page with the snippet at that offset."""

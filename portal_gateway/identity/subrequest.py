@@ -176,5 +176,5 @@ def _scope_for(scope: Scope, target: str, headers: RawHeaders) -> dict[str, Any]
         SUBREQUEST_KEY: True,
     }
     if "state" in scope:
-        fresh["state"] = dict(scope.get(_STATE_KEY, scope["state"]))
+        fresh["state"] = dict(scope[_STATE_KEY] if _STATE_KEY in scope else scope["state"])
     return fresh

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from portal_gateway.injection.plan import Slot
-from portal_gateway.observe.events import Series, placed
+from portal_gateway.observe.events import Events, Tally, placed
 
 Result: TypeAlias = tuple[str, str, str]
 """Portal, mode, and the reason why its placement is empty; no reason if it was filled."""
@@ -30,8 +30,14 @@ class Outcomes:
         self.snippets = b"".join([outcome.snippet for outcome in self.each])
         #: Why the page gets no snippet at all; None if it gets one.
         self.empty_reason = None if self.snippets else self.each[0].reason
-        #: What is counted if there is a place for each.
-        self.counted: tuple[Series, ...] = tuple(map(placed, self.results([""] * len(self.each))))
+        self._tallies: list[Tally] | None = None
+
+    def count(self, events: Events) -> None:
+        """There was a place for each."""
+        if self._tallies is None:
+            self._tallies = [events.tally(placed(result)) for result in self.results([""] * len(self.each))]
+        for tally in self._tallies:
+            tally.number += 1
 
     def results(self, misses: Sequence[str]) -> list[Result]:
         """What has become of each placement when the body is through. `misses` say why it has no place, if so."""

@@ -27,14 +27,14 @@ from portal_gateway.wire.asgi import RawHeaders
 from portal_gateway.wire.headers import HeaderPairs
 from portal_gateway.wire.memo import Memo
 
-MARK = b"x-portal-gateway"
+MARK: Final = b"x-portal-gateway"
 
 # Headers that describe the exact bytes of the app's body.
-BODY_FACTS = frozenset(
+BODY_FACTS: Final = frozenset(
     {b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"}
 )
 # All that a response is judged by, beside headers for shared caches.
-_DECISIVE = frozenset(
+_DECISIVE: Final = frozenset(
     {
         MARK,
         b"cache-control",
@@ -96,11 +96,21 @@ def plan_injection(status: int, headers: RawHeaders, page: PagePlacements, own_o
 
     `own_origin` gives the page's origin as the browser sees it, for what 'self' means in its policies.
     """
+    return quick_refusal(status, headers) or plan_page(headers, page, own_origin)
+
+
+def quick_refusal(status: int, headers: RawHeaders) -> str | None:
+    """The one answer that has to be cheap: most responses are no pages, and their type says so."""
     if status != 200:
         return "not_modified" if status == 304 else "status"
     for name, value in headers:
         if name == b"content-type" and not _is_page[value]:
-            return "content_type"  # the one answer that has to be cheap: nearly all responses get it
+            return "content_type"
+    return None
+
+
+def plan_page(headers: RawHeaders, page: PagePlacements, own_origin: Callable[[], str]) -> Plan | str:
+    """`plan_injection` for a response without a `quick_refusal`."""
     eligible = _ELIGIBLE[tuple([field for field in headers if _decides[field[0]]])]
     if isinstance(eligible, str):
         return eligible
@@ -208,8 +218,8 @@ def _is_decisive(name: bytes) -> bool:
     return name in _DECISIVE or is_for_shared_caches(name)
 
 
-_is_page: Memo[bytes, bool] = Memo(lambda content_type: content_type.partition(b";")[0].strip().lower() in PAGE_TYPES)
-_decides: Memo[bytes, bool] = Memo(lambda name: _is_decisive(name.lower()))
+_is_page: Final[Memo[bytes, bool]] = Memo(lambda value: value.partition(b";")[0].strip().lower() in PAGE_TYPES)
+_decides: Final[Memo[bytes, bool]] = Memo(lambda name: _is_decisive(name.lower()))
 
 
 def _slot(placement: Placement, policies: Policies, own_origin: str, shared: bool, loader_allowed: bool) -> Slot:

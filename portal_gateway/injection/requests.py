@@ -12,25 +12,51 @@ from portal_gateway.wire.headers import HeaderPairs
 from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
 
-PAGE_TYPES = (b"text/html", b"application/xhtml+xml")
-_PAGE_RANGES = frozenset({*PAGE_TYPES, b"text/*", b"*/*"})
-_DOCUMENT_DESTINATIONS = (b"document", b"iframe", b"frame", b"embed", b"object")
+PAGE_TYPES: Final = (b"text/html", b"application/xhtml+xml")
+_PAGE_RANGES: Final = frozenset({*PAGE_TYPES, b"text/*", b"*/*"})
+_DOCUMENT_DESTINATIONS: Final = (b"document", b"iframe", b"frame", b"embed", b"object")
 # By which htmx and Turbo Drive mark a fetch that replaces the whole page; `is_partial` knows those for a part of it.
-_PAGE_SWAPS = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
+_PAGE_SWAPS: Final = (b"hx-boosted", b"hx-history-restore-request", b"x-turbo-request-id")
 # All that a request is judged by, and all that is changed in one for a page. Names are lower case in a scope (ASGI).
-_DECISIVE = frozenset(
+_DECISIVE: Final = frozenset(
     {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
 )
-_CHANGED = frozenset({b"accept-encoding", b"range", *REQUEST_VALIDATORS})
+_CHANGED: Final = frozenset({b"accept-encoding", b"range", *REQUEST_VALIDATORS})
+_OF_NOTE: Final = _DECISIVE | _CHANGED
+# Beside a destination these decide nothing.
+_BESIDE_DESTINATION: Final = frozenset({b"accept", *_CHANGED}) - {b"range", b"if-range"}
 
 
 def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
-    if scope["method"] not in ("GET", "HEAD"):
+    return refusal(scope["method"], fields_of_note(h.as_pairs(scope["headers"])))
+
+
+def fields_of_note(headers: RawHeaders) -> RawHeaders:
+    """What `refusal` and `page_request_headers` look at: little, and often nothing."""
+    return [field for field in headers if field[0] in _OF_NOTE]
+
+
+def refusal(method: str, noted: RawHeaders) -> str | None:
+    """`request_refusal` of a request with these fields of note."""
+    if method != "GET" and method != "HEAD":
         return "method"
-    # What decides is little, and much the same for all pages.
-    headers = h.as_pairs(scope["headers"])
-    return _REFUSALS[tuple([field for field in headers if field[0] in _DECISIVE])]
+    if not noted:
+        return None
+    destination = None
+    for name, value in noted:
+        if name == b"sec-fetch-dest" and destination is None:
+            destination = value
+        elif name not in _BESIDE_DESTINATION:
+            break
+    else:
+        # Browsers say what for, and mostly nothing else of note.
+        if destination == b"document":
+            return None
+        if destination == b"empty":
+            return "not_a_document"
+    # What decides is much the same for all pages.
+    return _REFUSALS[tuple([field for field in noted if field[0] in _DECISIVE])]
 
 
 def _refusal(headers: tuple[tuple[bytes, bytes], ...]) -> str | None:
@@ -82,7 +108,7 @@ def _readable(accepted: bytes) -> bytes:
 
 
 # Browsers have a handful of such values.
-_READABLE: Memo[bytes, bytes] = Memo(_readable, max_entries=256, max_key=256)
+_READABLE: Final[Memo[bytes, bytes]] = Memo(_readable, max_entries=256, max_key=256)
 
 
 def _wants_document(headers: HeaderPairs) -> bool:

@@ -7,20 +7,26 @@ a decision, never longer than the budget.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from portal_gateway.html.codings import CodingError
+from portal_gateway.injection.compress import CompressedSend
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.decide import PageDecider
 from portal_gateway.injection.outcomes import Outcomes
-from portal_gateway.injection.plan import Plan, plan_injection
+from portal_gateway.injection.plan import Plan, plan_injection, plan_page, quick_refusal
 from portal_gateway.injection.rewrite import Rewrite
 from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.sending import held, send_whole
 from portal_gateway.injection.whole import whole_page
 from portal_gateway.observe.events import Events, placed
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Message, RawHeaders, Scope, Send
+
+Start: TypeAlias = dict[str, Any]
+"""The message that begins a response."""
 
 
 def announcing(send: Send, summary: str) -> Send:
@@ -64,35 +70,45 @@ class Injector:
         data, misses = made
         if misses is not None and all(misses):
             return None
-        self.events.count(outcomes.counted if misses is None else map(placed, outcomes.results(misses)))
+        self.count(outcomes, misses)
         return [*plan.head(headers, self.tags), (b"content-length", b"%d" % len(data))], data
+
+    def count(self, outcomes: Outcomes, misses: Sequence[str] | None) -> None:
+        """`outcomes` have gone into a page in one piece, those without a place excepted."""
+        if misses is None:
+            outcomes.count(self.events)
+        else:
+            self.events.count(map(placed, outcomes.results(misses)))
 
 
 class PageResponder:
-    """Wraps `send` for one request. Unless it is `done` when the app has returned or failed, call `aclose`."""
+    """Wraps `send` for one request. If it is open when the app has returned or failed, call `aclose`."""
 
     _plan: Plan | None = None
     _outcomes: Outcomes | None = None
     _rewrite: Rewrite | None = None
     # The app's head, from when it is known that the page is injected until the first bytes of its body.
-    _start: Message | None = None
-    #: Whether everything from now on passes.
-    done = False
+    _start: Start | None = None
+    # Whether everything from now on passes.
+    _passes = False
 
     def __init__(
         self, injector: Injector, scope: Scope, send: Send, page: PagePlacements, *, revalidates: bool
     ) -> None:
         """`revalidates` says that the request carries a validator of ours."""
         self._injector = injector
-        self._scope = scope
+        #: The request as the app gets it.
+        self.scope = scope
         self._send = send
         self._page = page
         self._revalidates = revalidates
 
-    def send(self, message: Message) -> Awaitable[None]:
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
-        if self.done:
+        if self._passes:
             return self._send(message)
+        if not isinstance(message, dict):
+            message = dict(message)
         kind = message["type"]
         if kind == "http.response.start":
             return self._on_start(message)
@@ -105,67 +121,88 @@ class PageResponder:
             return self._on_first_body(start, body, self._plan, last)
         return self._on_other(message)
 
+    def is_open(self) -> bool:
+        return not self._passes
+
     async def aclose(self) -> None:
         """Stop waiting for decisions, and send a head that the app left without a body."""
         self._drop_rewrite()
         if self._start is not None:
             await self._begin_original(self._take_start(), "no_body")
 
-    def _on_start(self, message: Message) -> Awaitable[None]:
+    def _on_start(self, message: Start) -> Awaitable[None]:
         sent = message.get("headers", ())
         headers = h.as_pairs(sent)
         if headers is not sent:  # perhaps a generator, which can be read once only
             message = {**message, "headers": headers}
+        reason = quick_refusal(message["status"], headers)
+        if reason is None:
+            return self._on_page(message, headers)
+        if reason == "not_modified" and self._revalidates:
+            message = {**message, "headers": self._injector.tags.response_headers(headers)}
+        return self._begin_original(message, reason)
+
+    def _on_page(self, message: Start, headers: RawHeaders) -> Awaitable[None]:
         try:
-            plan = plan_injection(message["status"], headers, self._page, self._own_origin)
+            plan = plan_page(headers, self._page, self._own_origin)
         except Exception as error:
             plan = self._reason_for(error)
-        if not isinstance(plan, str):
-            return self._on_page(message, headers, plan)
-        if plan == "not_modified" and self._revalidates:
-            message = {**message, "headers": self._injector.tags.response_headers(headers)}
-        return self._begin_original(message, plan)
-
-    def _on_page(self, message: Message, headers: RawHeaders, plan: Plan) -> Awaitable[None]:
-        start: Message = {**message, "headers": [*headers]}  # apps may reuse their list
-        if self._scope["method"] == "HEAD":
-            self.done = True
+        if isinstance(plan, str):
+            return self._begin_original(message, plan)
+        start = message.copy()
+        start["headers"] = headers.copy()  # apps may reuse their list
+        if self.scope["method"] == "HEAD":
+            self._passes = True
             self._injector.events.not_injected("head")
             return self._send(self._head(start, plan, "head"))
         try:
-            self._outcomes = self._injector.decider.at_hand(self._scope, plan)
+            self._outcomes = self._injector.decider.at_hand(self.scope, plan)
             if self._outcomes is None:
                 self._rewrite = self._new_rewrite(plan)  # which asks from now on
         except Exception as error:
             return self._begin_original(start, self._reason_for(error))
         self._plan, self._start = plan, start
-        return _held()
+        return held()
 
-    async def _on_first_body(self, start: Message, body: bytes, plan: Plan, last: bool) -> None:
+    def _on_first_body(self, start: Start, body: bytes, plan: Plan, last: bool) -> Awaitable[None]:
         """With luck the whole page, which goes out in one piece with its exact length."""
         outcomes = self._outcomes
         if not last or outcomes is None:
-            await self._send_first(start, body, plan, last=last)
-            return
+            return self._send_first(start, body, plan, last=last)
         try:
             made = whole_page(body, plan, self._page, outcomes)
-            if made is None:
-                rewrite = self._new_rewrite(plan)
-                made = b"".join([chunk async for chunk in rewrite.run(body, last=True)]), rewrite.misses()
-                outcomes = rewrite.outcomes or outcomes
+        except Exception as error:
+            return self._give_up(start, body, last=True, reason=self._reason_for(error))
+        if made is None:
+            return self._send_rewritten(start, body, plan, outcomes)
+        return self._send_page(start, body, plan, made, outcomes)
+
+    async def _send_rewritten(self, start: Start, body: bytes, plan: Plan, outcomes: Outcomes) -> None:
+        try:
+            rewrite = self._new_rewrite(plan)
+            page = b"".join([chunk async for chunk in rewrite.run(body, last=True)])
+            misses = rewrite.misses()
         except Exception as error:
             await self._give_up(start, body, last=True, reason=self._reason_for(error))
             return
+        await self._send_page(start, body, plan, (page, misses), rewrite.outcomes or outcomes)
+
+    def _send_page(
+        self,
+        start: Start,
+        body: bytes,
+        plan: Plan,
+        made: tuple[bytes, Sequence[str] | None],
+        outcomes: Outcomes,
+    ) -> Awaitable[None]:
         page, misses = made
         if misses is not None and all(misses):
-            await self._give_up(start, body, last=True, reason=misses[0])
-            return
-        self.done = True
+            return self._give_up(start, body, last=True, reason=misses[0])
+        self._passes = True
         head = self._head(start, plan, "whole", outcomes)
         head["headers"].append((b"content-length", b"%d" % len(page)))
-        await self._send(head)
-        self._injector.events.count(outcomes.counted if misses is None else map(placed, outcomes.results(misses)))
-        await self._send({"type": "http.response.body", "body": page, "more_body": False})
+        self._injector.count(outcomes, misses)
+        return send_whole(self._send, head, page)
 
     async def _on_body(self, body: bytes, last: bool) -> None:
         assert self._rewrite is not None
@@ -185,7 +222,7 @@ class PageResponder:
         await self._begin_original(self._take_start(), "opaque_body")
         await self._send(message)
 
-    async def _send_first(self, start: Message, body: bytes, plan: Plan, *, last: bool) -> None:
+    async def _send_first(self, start: Start, body: bytes, plan: Plan, *, last: bool) -> None:
         """The head and the first piece of a page that is streamed, or that waits for a decision."""
         try:
             rewrite = self._rewrite = self._rewrite or self._new_rewrite(plan)
@@ -204,26 +241,26 @@ class PageResponder:
 
     async def _end(self, rewrite: Rewrite) -> None:
         self._drop_rewrite()
-        self.done = True  # what an app still sends after the end is between it and the server
+        self._passes = True  # what an app still sends after the end is between it and the server
         self._injector.events.count(map(placed, rewrite.results()))
         if not rewrite.is_broken:
             await self._send_body(b"", more=False)
         # Else it stays unfinished, at which the server breaks the connection: half a page must not look whole.
 
-    async def _give_up(self, start: Message, body: bytes, *, last: bool, reason: str) -> None:
+    async def _give_up(self, start: Start, body: bytes, *, last: bool, reason: str) -> None:
         """The app's own head and bytes, before anything else was sent; what follows passes untouched."""
         self._drop_rewrite()
         await self._begin_original(start, reason)
         await self._send_body(body, more=not last)
 
-    def _begin_original(self, start: Message, reason: str) -> Awaitable[None]:
-        self.done = True
+    def _begin_original(self, start: Start, reason: str) -> Awaitable[None]:
+        self._passes = True
         self._injector.events.not_injected(reason)
         if self._injector.server_timing:
             start = {**start, "headers": [*start["headers"], _server_timing(reason)]}
         return self._send(start)
 
-    def _head(self, start: Message, plan: Plan, summary: str, outcomes: Outcomes | None = None) -> Message:
+    def _head(self, start: Start, plan: Plan, summary: str, outcomes: Outcomes | None = None) -> Start:
         """`start` as the head of the page that `outcomes` go into. Server-Timing gives the `summary`, or says why
         nothing goes in."""
         injector = self._injector
@@ -238,7 +275,7 @@ class PageResponder:
 
     def _new_rewrite(self, plan: Plan) -> Rewrite:
         injector = self._injector
-        args = (self._scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
+        args = (self.scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
         return Rewrite(*args)
 
     def _drop_rewrite(self) -> None:
@@ -246,13 +283,13 @@ class PageResponder:
             self._rewrite.cancel()
             self._rewrite = None
 
-    def _take_start(self) -> Message:
+    def _take_start(self) -> Start:
         start, self._start = self._start, None
         assert start is not None
         return start
 
     def _own_origin(self) -> str:
-        return self._injector.own_origin(self._scope)
+        return self._injector.own_origin(self.scope)
 
     def _reason_for(self, error: Exception) -> str:
         """Why the page is left as it is after `error`. A fault of ours is logged; the page does not suffer."""
@@ -262,8 +299,24 @@ class PageResponder:
         return "internal_error"
 
 
-async def _held() -> None:
-    """What an app awaits whose message is not sent yet."""
+class CompressedPage(PageResponder):
+    """A responder whose messages are compressed on their way."""
+
+    def __init__(
+        self, injector: Injector, scope: Scope, compressed: CompressedSend, page: PagePlacements, *, revalidates: bool
+    ) -> None:
+        super().__init__(injector, scope, compressed.send, page, revalidates=revalidates)
+        self._compressed = compressed
+
+    def is_open(self) -> bool:
+        return True  # what the compression holds back, nobody else knows of
+
+    async def aclose(self) -> None:
+        try:
+            if super().is_open():
+                await super().aclose()
+        finally:
+            await self._compressed.aclose()
 
 
 def _server_timing(summary: str) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from portal_gateway.html.body_end import end_of_body
 from portal_gateway.html.meta_csp import may_have_policies
 from portal_gateway.html.places import Places
 from portal_gateway.html.scanner import Mark, Scanner
+from portal_gateway.html.speedups import insert
 from portal_gateway.injection.filling import TURN_BYTES, Filling
 from portal_gateway.injection.outcomes import Outcomes
 from portal_gateway.injection.plan import Plan
@@ -33,8 +34,7 @@ def whole_page(
         place = end_of_body(data, page.targets)
         if isinstance(place, str):
             return data, [place] * len(outcomes.each)
-        view = memoryview(data)  # a long page is copied once, not twice
-        return b"".join((view[:place], outcomes.snippets, view[place:])), None
+        return insert(data, place, outcomes.snippets), None
     known = page.known_places.find(data)
     if known is not None:
         return _with_snippets(data, known, outcomes), known.misses
@@ -42,6 +42,9 @@ def whole_page(
 
 
 def _with_snippets(data: bytes, known: Places, outcomes: Outcomes) -> bytes:
+    if len(known.places) == 1:
+        place, target = known.places[0]
+        return insert(data, place, outcomes.each[target].snippet)
     view = memoryview(data)
     out: list[bytes | memoryview] = []
     passed = 0

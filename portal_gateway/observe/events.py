@@ -23,6 +23,13 @@ class Counts(dict[Series, int]):
         return 0
 
 
+class Tally:
+    """Counts one thing that happens with every page."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
 def placed(result: tuple[str, str, str]) -> Series:
     """What is counted for one rule in one page. The result is the portal, the mode of the snippet that went in, and the
     reason if none did."""
@@ -31,40 +38,58 @@ def placed(result: tuple[str, str, str]) -> Series:
 
 
 class Events:
-    """Counts what happened. `counts` maps (event, portal or mode, reason) to a number.
+    """Counts what happened.
 
     `conditions` are the alerts that have not been cleared, as (portal, condition).
     """
 
     def __init__(self) -> None:
-        self.counts = Counts()
+        self._counts = Counts()
+        self._tallies: dict[Series, Tally] = {}
+        self._left_alone: dict[str, Tally] = {}
         self.conditions: set[tuple[str, str]] = set()
+
+    @property
+    def counts(self) -> Counts:
+        """How often (event, portal or mode, reason) has happened."""
+        for series, tally in self._tallies.items():
+            if tally.number:
+                self._counts[series] += tally.number
+                tally.number = 0
+        return self._counts
+
+    def tally(self, series: Series) -> Tally:
+        """What counts `series` from now on, for those who do that all the time."""
+        return self._tallies.setdefault(series, Tally())
 
     def count(self, happened: Iterable[Series]) -> None:
         """What has been put into the words of `counts` already."""
         for series in happened:
-            self.counts[series] += 1
+            self.tally(series).number += 1
 
     def injected(self, portal: str, mode: str) -> None:
-        self.counts["injected", portal, mode] += 1
+        self._counts["injected", portal, mode] += 1
 
     def not_injected(self, reason: str) -> None:
         """A whole response was left alone."""
-        self.counts["not_injected", "", reason] += 1
+        tally = self._left_alone.get(reason)
+        if tally is None:
+            tally = self._left_alone[reason] = self.tally(("not_injected", "", reason))
+        tally.number += 1
 
     def placement_empty(self, portal: str, reason: str) -> None:
         """One rule put nothing into a page that was eligible."""
-        self.counts["placement_empty", portal, reason] += 1
+        self._counts["placement_empty", portal, reason] += 1
 
     def decided(self, portal: str, access: Access) -> None:
         """The vendor was asked."""
-        self.counts[f"access_{access.verdict.value}", portal, access.reason] += 1
+        self._counts[f"access_{access.verdict.value}", portal, access.reason] += 1
         if access.verdict is Verdict.UNKNOWN:
             logger.warning("portal %s: no access decision (%s)", portal, access.reason)
 
     def alerted(self, portal: str, condition: str) -> None:
         """Something at the vendor that an operator has to look at; `providers.alerts` logs it."""
-        self.counts["vendor_alert", portal, condition] += 1
+        self._counts["vendor_alert", portal, condition] += 1
         self.conditions.add((portal, condition))
 
     def recovered(self, portal: str, condition: str) -> None:
@@ -73,36 +98,36 @@ class Events:
 
     def vendor_called(self, portal: str, outcome: str) -> None:
         """One call to a vendor's API, answered ("answered") or not: then the code of the error."""
-        self.counts["vendor_call", portal, outcome] += 1
+        self._counts["vendor_call", portal, outcome] += 1
 
     def store_failed(self, reason: str) -> None:
         """The cache that replicas share was not there when it was needed; the store logs it."""
-        self.counts["store_failed", "", reason] += 1
+        self._counts["store_failed", "", reason] += 1
 
     def shared_level(self, portal: str, outcome: str) -> None:
         """Another replica's answer was looked for: found ("hit") or why not."""
-        self.counts["shared_level", portal, outcome] += 1
+        self._counts["shared_level", portal, outcome] += 1
 
     def minted(self, portal: str, purpose: str) -> None:
-        self.counts["minted", portal, purpose] += 1
+        self._counts["minted", portal, purpose] += 1
 
     def refused(self, portal: str, reason: str) -> None:
         """A portal route did not lead into the portal."""
-        self.counts["refused", portal, reason] += 1
+        self._counts["refused", portal, reason] += 1
 
     def hooked(self, portal: str, outcome: str) -> None:
         """A portal's hook was called."""
-        self.counts["hook", portal, outcome] += 1
+        self._counts["hook", portal, outcome] += 1
 
     def joining(self, portal: str, outcome: str) -> None:
         """Somebody asked for a link, was invited, joined, or was refused with a reason; `joining.audit` logs it."""
-        self.counts["joining", portal, outcome] += 1
+        self._counts["joining", portal, outcome] += 1
 
     def mailed(self, kind: str, outcome: str) -> None:
         """A mail was queued or not, sent, deferred, undeliverable or has expired; the outbox logs what is amiss."""
-        self.counts["mail", kind, outcome] += 1
+        self._counts["mail", kind, outcome] += 1
 
     def failed(self, error: BaseException, where: str, portal: str = "") -> None:
         """Our own code failed: logged with its traceback, never shown."""
-        self.counts["internal_error", portal, where] += 1
+        self._counts["internal_error", portal, where] += 1
         logger.error("internal error in %s %s", where, portal, exc_info=error)

@@ -12,6 +12,7 @@ from portal_gateway.joining.service import JoinService
 from portal_gateway.portal.answers import Answers
 from portal_gateway.portal.forms import Forms
 from portal_gateway.portal.texts import error_key, text
+from portal_gateway.wire.asgi import as_dict
 from portal_gateway.wire.client_address import client_network
 from portal_gateway.wire.trust import TrustedPeers
 
@@ -46,7 +47,7 @@ class JoinPages:
         address = parse_address(fields.get("email", ""))
         if address is None:
             return self._form(request, mount, portal.label, email=fields.get("email", ""), status=422)
-        client = client_network(request.scope, self._trusted)
+        client = client_network(as_dict(request.scope), self._trusted)
         language = self._answers.texts(request).tag
         await self._service.ask(
             portal, project_id, address, client=client, base_url=self._origin + mount, language=language
@@ -71,7 +72,7 @@ class JoinPages:
         if request.method != "POST":
             raise RequestRefused(405, "method_not_allowed", "use POST")
         token = (await self._forms.read(request, "renew")).get("token", "")
-        client = client_network(request.scope, self._trusted)
+        client = client_network(as_dict(request.scope), self._trusted)
         language = self._answers.texts(request).tag
         await self._service.renew(token, client=client, base_url=self._origin + mount, language=language)
         return self._sent(request, None)

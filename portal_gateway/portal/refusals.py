@@ -13,6 +13,7 @@ from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers, is_framed
 from portal_gateway.portal.texts import error_key, text_for
 from portal_gateway.settings import Settings
+from portal_gateway.wire.asgi import as_dict
 from portal_gateway.wire.requests import is_navigation, own_target
 
 
@@ -35,14 +36,14 @@ class Refusals:
             # In a frame the app's sign-in page would be a page within the page.
             if not is_framed(request):
                 return self._answers.redirect(sign_in_url)
-        retry_url = own_target(request.scope) if error.status >= 500 else None
+        retry_url = own_target(as_dict(request.scope)) if error.status >= 500 else None
         key = error_key(error)
         response = self._answers.message(request, key, error.status, retry_url=retry_url, sign_in_url=sign_in_url)
         response.headers.update(_retry_after(error))
         return response
 
     def _login_target(self, request: Request, login_url: str) -> str:
-        back = own_target(request.scope)
+        back = own_target(as_dict(request.scope))
         if not login_url.startswith("/"):
             back = (self._public_url or "") + back
         return login_url.replace("{next}", quote(back, safe=""))

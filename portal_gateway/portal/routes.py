@@ -33,7 +33,7 @@ from portal_gateway.providers.base import Purpose
 from portal_gateway.settings import Settings
 from portal_gateway.store.base import Store
 from portal_gateway.wire import headers as h
-from portal_gateway.wire.asgi import Receive, Scope, Send
+from portal_gateway.wire.asgi import Receive, Scope, Send, as_dict
 from portal_gateway.wire.requests import mint_refusal
 from portal_gateway.wire.trust import TrustedPeers
 
@@ -88,7 +88,7 @@ class PortalRoutes:
 
     async def _route(self, request: Request, path: str) -> Response:
         if path == "/-/snippets":
-            return self._answers.headers_only(await self._snippet_headers(request.scope))
+            return self._answers.headers_only(await self._snippet_headers(as_dict(request.scope)))
         if path == "/-/forget":
             return await self._hooks.forget(request)
         if path.startswith("/-/hooks/"):
@@ -200,7 +200,7 @@ class PortalRoutes:
             "embed_url": None,
             "expires_in": 0,
         }
-        user = await self._identities.identify(request.scope)
+        user = await self._identities.identify(as_dict(request.scope))
         if user is not None:
             decision = await self._directory.decide(portal, user)
             base = f"{self._mount(request)}/{portal.name}"
@@ -219,7 +219,7 @@ class PortalRoutes:
     }
 
     async def _require_user(self, request: Request) -> EndUser:
-        user = await self._identities.identify(request.scope)
+        user = await self._identities.identify(as_dict(request.scope))
         if user is None:
             raise NotSignedIn("nobody is signed in")
         return user

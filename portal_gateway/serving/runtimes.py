@@ -47,7 +47,7 @@ class Runtimes:
 
     def is_ours(self, path: str) -> bool:
         """Whether `path` is one of the gateway's own, which the app behind never sees."""
-        return self._current.sidecar.app.is_own(path)
+        return self._current.sidecar.app.front_door.is_own(path)
 
     def mount_path(self) -> str:
         """Where the gateway's own paths begin."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from portal_gateway.errors import GatewayError
+from portal_gateway.front_door import FrontDoor, PageRequest
 from portal_gateway.http11.connection import Connection
 from portal_gateway.http11.request_head import RequestHead
 from portal_gateway.injection.compress import IS_COMPRESSIBLE_TYPE
-from portal_gateway.injection.requests import request_refusal
-from portal_gateway.injection.rules import PagePlacements
-from portal_gateway.middleware import PortalGatewayMiddleware
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.proxy.headers import UpstreamRequest
 from portal_gateway.proxy.straight import StraightCycle
@@ -37,7 +35,7 @@ class StraightPath:
         settings = app.gateway.settings
         path = route_path(scope)
         signs_out = settings.logout is not None and path in settings.logout.paths
-        if app.is_own(path) or signs_out or settings.server_timing:
+        if app.front_door.is_own(path) or signs_out or settings.server_timing:
             return None
         try:
             passage = StraightPassage(self._runtimes, self._observer, scope, path)
@@ -49,39 +47,32 @@ class StraightPath:
 class StraightPassage:
     """One request for the app behind."""
 
-    # What goes into the response if that is a page.
-    _page: PagePlacements | None = None
-    _revalidates = False
+    # Where a page may come of it.
+    _request: PageRequest | None = None
 
     def __init__(self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, path: str) -> None:
         self._runtimes = runtimes
         self._sidecar = runtimes.sidecar
-        self._scope = self._admit(self._sidecar.app, scope, path)
+        self._door = self._sidecar.app.front_door
+        self._scope = self._admit(self._door, scope, path)
         # Last, since what is counted as begun has to end.
         self._observed = observer.begin(self._scope)
         self._runtime = runtimes.enter()
 
-    def _admit(self, app: PortalGatewayMiddleware, scope: Scope, path: str) -> Scope:
+    def _admit(self, door: FrontDoor, scope: Scope, path: str) -> Scope:
         """The request as the app behind gets it."""
-        scope = app.believed(scope)
-        self._client_headers = scope["headers"]
-        page = app.gateway.rules.for_path(path)
-        if page is None:
-            app.gateway.events.not_injected("no_rule")
+        scope = door.believed(scope)
+        request = door.page_request(scope, path)
+        if not isinstance(request, PageRequest):
             return scope
-        refusal = request_refusal(scope)
-        if refusal is not None:
-            app.gateway.events.not_injected(refusal)
-            return scope
-        self._page = page
-        scope, self._revalidates = app.page_request(scope)
-        return scope
+        self._request = request
+        return request.scope
 
     def outgoing(self) -> tuple[Upstream, UpstreamRequest]:
         return self._sidecar.proxy.outgoing(self._scope)
 
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
-        if self._page is not None:
+        if self._request is not None:
             if status == 304:  # perhaps to a validator of ours
                 return None
             for name, value in headers:
@@ -91,22 +82,20 @@ class StraightPassage:
         return self._observed.named(headers)
 
     def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
-        assert self._page is not None
-        made = self._sidecar.app.whole_page(self._client_headers, self._scope, self._page, status, headers, body)
+        assert self._request is not None
+        made = self._door.whole_page(self._request, status, headers, body)
         return None if made is None else (self._observed.named(made[0]), made[1])
 
     def around(self, relay: ASGIApp) -> ASGIApp:
         relay = self._sidecar.pages.around(relay)
 
         async def injecting(_: Scope, receive: Receive, send: Send) -> None:
-            assert self._page is not None
-            response = self._sidecar.app.page_response(
-                self._client_headers, self._scope, self._named(send), self._page, revalidates=self._revalidates
-            )
+            assert self._request is not None
+            response = self._door.page_response(self._request, self._named(send))
             try:
                 await relay(self._scope, receive, response.send)
             finally:
-                if not response.done:
+                if response.is_open():
                     await response.aclose()
 
         return injecting

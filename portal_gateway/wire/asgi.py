@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-Scope: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = dict[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
@@ -13,3 +13,8 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Header names are lower case in ASGI scopes and, by convention, in responses of well-behaved apps.
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+
+
+def as_dict(scope: MutableMapping[str, Any]) -> Scope:
+    """The scope as the dict that it is (ASGI: "a dictionary"), whatever its type says."""
+    return scope if isinstance(scope, dict) else dict(scope)

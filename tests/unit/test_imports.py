@@ -20,6 +20,7 @@ LEVELS = [
     {"sandbox", "serving", "explaining", "explaining_access", "probing"},
     {"sidecar"},
     {"middleware"},
+    {"front_door"},
     {"gateway", "lifespan"},
     {"portal", "injection", "proxy"},
     {"joining"},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
@@ -81,6 +82,60 @@ async def test_headers_may_come_as_lists(gateway: Make, trusted: bool) -> None:
         await gateway(app, NAV, **TRUSTED)(scope, receive, response.send)
         assert response.status == 200
         assert (b"x-own", b"1") in response.headers
+
+
+class ReadingFrom(MutableMapping[str, Any]):
+    """A mapping that is no dict."""
+
+    def __init__(self, inner: dict[str, Any]) -> None:
+        self.inner = inner
+
+    def __getitem__(self, key: str) -> Any:
+        return self.inner[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.inner[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.inner[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inner)
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
+async def test_scopes_and_messages_may_be_any_mapping(gateway: Make) -> None:
+    page = page_app()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def as_mapping(message: Any) -> None:
+            await send(ReadingFrom(message))
+
+        await page(scope, receive, as_mapping)
+
+    app.scopes = page.scopes  # type: ignore[attr-defined]
+    wrapper = gateway(app, NAV)
+    for _ in range(2):
+        response = Response()
+        await wrapper(ReadingFrom(http_scope("/page", *BROWSER, user="jane")), receive, response.send)
+        assert response.status == 200
+    assert LINK in response.body
+
+
+async def test_it_can_be_subclassed() -> None:
+    """Also where the rest of the package is compiled."""
+    seen = []
+
+    class Noticing(PortalGatewayMiddleware):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            seen.append(scope["path"])
+            await super().__call__(scope, receive, send)
+
+    response = Response()
+    await Noticing(page_app(), settings(NAV))(http_scope("/page", *BROWSER), receive, response.send)
+    assert (seen, response.status) == (["/page"], 200)
 
 
 class TestPassThrough:

@@ -3,6 +3,7 @@
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <string.h>
 
 #include "find.h"
 #include "runs.h"
@@ -135,6 +136,34 @@ static PyObject *find_tag_start(PyObject *Py_UNUSED(module), PyObject *const *ar
     return found_by(find_tag, arguments, count);
 }
 
+static PyObject *insert(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "insert() takes page, position and snippet");
+        return NULL;
+    }
+    char *page, *snippet;
+    Py_ssize_t size, snippet_size;
+    if (PyBytes_AsStringAndSize(arguments[0], &page, &size) < 0 ||
+        PyBytes_AsStringAndSize(arguments[2], &snippet, &snippet_size) < 0)
+        return NULL;
+    Py_ssize_t position = PyLong_AsSsize_t(arguments[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    if (position < 0 || position > size || snippet_size > PY_SSIZE_T_MAX - size) {
+        PyErr_SetString(PyExc_ValueError, "insert() is asked to write outside of the page");
+        return NULL;
+    }
+    PyObject *result = PyBytes_FromStringAndSize(NULL, size + snippet_size);
+    char *bytes = result ? PyBytes_AsString(result) : NULL;
+    if (bytes) {
+        memcpy(bytes, page, (size_t)position);
+        memcpy(bytes + position, snippet, (size_t)snippet_size);
+        memcpy(bytes + position + snippet_size, page + position, (size_t)(size - position));
+    }
+    return result;
+}
+
 static int add_constants(PyObject *module)
 {
     static const struct {
@@ -172,6 +201,8 @@ static PyMethodDef methods[] = {
      "find(buffer, word, position): where `word` stands next, from `position` on; -1 if it does not."},
     {"find_tag", (PyCFunction)(void (*)(void))find_tag_start, METH_FASTCALL,
      "find_tag(buffer, name, position): the same for a tag of that name, which is in lower case."},
+    {"insert", (PyCFunction)(void (*)(void))insert, METH_FASTCALL,
+     "insert(page, position, snippet): the page with the snippet at that offset."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -116,6 +116,27 @@ def test_finds_what_python_finds(data: str, word: str, start: int) -> None:
     assert _compiled.find_tag(buffer, sought, start) == speedups.find_tag_by_expression(buffer, sought, start)
 
 
+@given(page=st.binary(max_size=40), position=st.integers(0, 40), snippet=st.binary(max_size=20))
+def test_inserts_what_python_inserts(page: bytes, position: int, snippet: bytes) -> None:
+    position = min(position, len(page))
+    expected = page[:position] + snippet + page[position:]
+    assert _compiled.insert(page, position, snippet) == expected
+    assert speedups.insert_by_join(page, position, snippet) == expected
+
+
+def test_refuses_to_insert_outside_of_the_page() -> None:
+    for arguments in (
+        (b"abc", 4, b"d"),
+        (b"abc", -1, b"d"),
+        (b"abc", 1 << 70, b"d"),
+        ("abc", 0, b"d"),
+        (b"abc", 0, "d"),
+        (),
+    ):
+        with pytest.raises((ValueError, TypeError, OverflowError)):
+            _compiled.insert(*arguments)  # type: ignore[arg-type,call-arg]
+
+
 def test_leaves_shared_objects_as_they_are() -> None:
     # Python has one object for each single byte.
     tree = TreeRules(Matches(NEVER))

@@ -185,9 +185,8 @@ class TestMessages:
 class TestAroundTheGateway:
     def gateway(self, monkeypatch: pytest.MonkeyPatch, inner: Any, access: Any = None) -> PortalGatewayMiddleware:
         portals = {"success": planhat({"at": "nav"}, access={"budget_ms": 10_000})}
-        app = wrapped(inner, settings(portals=portals), {"success": ScriptedProvider(access)}, monkeypatch)
-        app._compresses = True
-        return app
+        providers = {"success": ScriptedProvider(access)}
+        return wrapped(inner, settings(portals=portals), providers, monkeypatch, compress=True)
 
     @pytest.mark.parametrize(
         ("accepted", "coding"), [(b"gzip, br, zstd", "zstd"), (b"gzip, br", "gzip"), (b"br", "br")]

@@ -132,10 +132,16 @@ class TestRequests:
     ) -> None:
         named = ((b"accept", accept), (b"sec-fetch-dest", destination))
         headers = [(name, value) for name, value in named if value is not None]
-        # A second cookie line (HTTP/2) is nothing to judge by, but makes the request an unusual one.
-        repeated = [*headers, (b"cookie", b"a=1"), (b"cookie", b"b=2")]
-        usual = request_refusal(http_scope("/", *headers, method=method))
-        assert usual == request_refusal(http_scope("/", *repeated, method=method))
+        # Without a Range this is nothing to judge by, but makes the request an unusual one.
+        unusual = [*headers, (b"if-range", b'"1"')]
+        refused = request_refusal(http_scope("/", *headers, method=method))
+        assert refused == request_refusal(http_scope("/", *unusual, method=method))
+
+    def test_of_two_destinations_the_first_counts(self) -> None:
+        for first, refusal in ((b"document", None), (b"empty", "not_a_document")):
+            second = b"empty" if first == b"document" else b"document"
+            headers = ((b"sec-fetch-dest", first), (b"sec-fetch-dest", second))
+            assert request_refusal(http_scope("/", *headers)) == refusal
 
     def test_headers_may_come_as_lists(self) -> None:
         for more in ([], [[b"cookie", b"a"], [b"cookie", b"b"]]):

@@ -239,7 +239,7 @@ class TestFaults:
     @pytest.mark.interpreted
     async def test_in_the_plan(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         p = parts(NAV)
-        monkeypatch.setattr("portal_gateway.injection.stream.plan_injection", lambda *_: 1 / 0)
+        monkeypatch.setattr("portal_gateway.injection.stream.plan_page", lambda *_: 1 / 0)
         await self.check(p, Exchange(p))
 
     @pytest.mark.interpreted

@@ -31,6 +31,22 @@ def test_each_event_is_counted_under_its_own_series() -> None:
     }
 
 
+def test_tallies_are_counted_with_the_rest_and_once() -> None:
+    events = Events()
+    series = ("injected", "success", "decided")
+    tally = events.tally(series)
+    assert events.counts == {}
+    tally.number += 2
+    events.injected("success", "decided")
+    events.count([series])
+    assert events.tally(series) is tally
+    assert events.counts[series] == 4
+    assert events.counts[series] == 4
+    events.counts.clear()
+    tally.number += 1
+    assert events.counts == {series: 1}
+
+
 def test_what_never_happened_counts_nothing() -> None:
     assert Events().counts["injected", "success", "decided"] == 0
 

@@ -1,0 +1,158 @@
+"""What becomes of a request: an answer of our own, a page to inject into, or something that is none of our business.
+
+Invariants (docs/rules.md): what is not ours passes untouched, with the server's own `receive` and `send` (rule 1);
+identity headers that an untrusted peer sent reach nobody, on any path and for WebSockets too (rule 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, MutableMapping
+from functools import lru_cache
+from typing import Any, Final
+
+from portal_gateway.gateway import Gateway
+from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
+from portal_gateway.injection.compress import CompressedSend, coding_for, compressed_whole
+from portal_gateway.injection.requests import fields_of_note, page_request_headers, refusal
+from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.stream import CompressedPage, Injector, PageResponder, announcing
+from portal_gateway.lifespan import Lifespan
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import ASGIApp, RawHeaders, Receive, Scope, Send, as_dict
+from portal_gateway.wire.requests import own_origin, route_path
+from portal_gateway.wire.trust import strip_headers
+from portal_gateway.wire.urls import origin_of
+
+# Ways of sending a body that we could not look into.
+_OPAQUE_BODIES: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+
+
+class PageRequest:
+    """A request whose answer may be a page with a place for a snippet."""
+
+    def __init__(self, scope: Scope, client_headers: RawHeaders, page: PagePlacements, *, revalidates: bool) -> None:
+        """`scope` is the app's, `client_headers` are as they came; `revalidates`: with a validator of ours."""
+        self.scope = scope
+        self.client_headers = client_headers
+        self.page = page
+        self.revalidates = revalidates
+
+
+class FrontDoor:
+    """Sees every request before the host app does, and the answers to those that may be pages.
+
+    `compress` asks the app for uncompressed pages and compresses them for clients that accept that.
+    """
+
+    def __init__(self, gateway: Gateway, *, compress: bool) -> None:
+        settings = gateway.settings
+        self._gateway = gateway
+        self._compresses = compress
+        self._events = gateway.events
+        self._mount = settings.mount_path
+        self._identity_headers = gateway.identity_headers
+        self._trusted = gateway.trusted
+        self._page_at = gateway.rules.for_path
+        # A request of our own to the app needs the scope as it was before the app.
+        self._copies_scopes = gateway.decider.asks_the_app
+        self._public_origin = None if settings.public_url is None else _usable_origin(settings.public_url)
+        self._server_timing = settings.server_timing
+        self._injector = Injector(
+            gateway.decider, gateway.tags, gateway.events, self._own_origin, settings.server_timing
+        )
+
+    def admit(
+        self, app: ASGIApp, given: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> tuple[Awaitable[None], PageResponder | None]:
+        """What answers the request, and the responder that the app answers through if a page may come of it, to be
+        closed when all is over."""
+        scope = as_dict(given)
+        if scope["type"] != "http" or SUBREQUEST_KEY in scope:
+            return self._no_page(app, scope, receive, send), None
+        scope = self.believed(scope)
+        path = route_path(scope)
+        if self.is_own(path):
+            return self._gateway.routes(scope, receive, send, path[len(self._mount) :]), None
+        request = self.page_request(scope, path)
+        if isinstance(request, PageRequest):
+            response = self.page_response(request, send)
+            return app(request.scope, receive, response.send), response
+        if self._server_timing:
+            send = announcing(send, request)
+        return app(scope, receive, send), None
+
+    def _no_page(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What is not asked for by a client over HTTP."""
+        if scope["type"] == "lifespan":
+            return Lifespan(app, self._gateway.aclose)(scope, receive, send)
+        if scope["type"] in ("http", "websocket"):
+            scope = self.believed(scope)
+        return app(scope, receive, send)
+
+    def believed(self, scope: Scope) -> Scope:
+        """`scope` without what only trusted proxies may say: who the end user is."""
+        sent = scope["headers"]
+        headers = h.as_pairs(sent)
+        if self._identity_headers and not self._trusted.trusts(scope):
+            headers = strip_headers(headers, self._identity_headers)
+        return scope if headers is sent else {**scope, "headers": headers}
+
+    def is_own(self, path: str) -> bool:
+        """Whether `path` is one of the gateway's own, which the app never sees."""
+        mount = self._mount
+        return path.startswith(mount) and (len(path) == len(mount) or path[len(mount)] == "/")
+
+    def page_request(self, scope: Scope, path: str) -> PageRequest | str:
+        """The believed request for `path` as a page's, or the reason why it is none, which is counted.
+
+        The scope is mostly the server's own. The app's session middleware will fill this very mapping, which is where
+        identity looks later.
+        """
+        page = self._page_at(path)
+        if page is None:
+            self._events.not_injected("no_rule")
+            return "no_rule"
+        sent: RawHeaders = scope["headers"]
+        noted = fields_of_note(sent)
+        refused = refusal(scope["method"], noted)
+        if refused is not None:
+            self._events.not_injected(refused)
+            return refused
+        headers, revalidates = sent, False
+        if noted or self._compresses:
+            headers, revalidates = page_request_headers(sent, self._gateway.tags, uncompressed=self._compresses)
+        extensions = scope.get("extensions")
+        if headers is not sent or self._copies_scopes or extensions:
+            scope = {**scope, "headers": headers}
+            if extensions:
+                scope["extensions"] = {k: v for k, v in extensions.items() if k not in _OPAQUE_BODIES}
+            keep_state(scope)
+        return PageRequest(scope, sent, page, revalidates=revalidates)
+
+    def page_response(self, request: PageRequest, send: Send) -> PageResponder:
+        """What sends the app's response, in place of `send`."""
+        scope, page, revalidates = request.scope, request.page, request.revalidates
+        if not self._compresses:
+            return PageResponder(self._injector, scope, send, page, revalidates=revalidates)
+        compressed = CompressedSend(send, scope["method"], request.client_headers)
+        return CompressedPage(self._injector, scope, compressed, page, revalidates=revalidates)
+
+    def whole_page(
+        self, request: PageRequest, status: int, headers: RawHeaders, body: bytes
+    ) -> tuple[RawHeaders, bytes] | None:
+        """What `page_response` would send, if that is known at once."""
+        made = self._injector.whole(request.scope, request.page, status, headers, body)
+        if made is None or not self._compresses:
+            return made
+        return compressed_whole(coding_for(request.client_headers), *made)
+
+    def _own_origin(self, scope: Scope) -> str:
+        """The origin of the page in the browser, empty if the request does not tell a usable one."""
+        if self._public_origin is not None:
+            return self._public_origin
+        return _usable_origin(own_origin(scope, behind_proxy=self._trusted.trusts(scope)))
+
+
+@lru_cache(maxsize=256)
+def _usable_origin(claimed: str) -> str:
+    return origin_of(claimed) or ""
