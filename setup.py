@@ -5,7 +5,8 @@ except those without the GIL, which have no stable ABI yet. Without a compiler t
 place.
 
 With PORTAL_GATEWAY_COMPILE=1 also what each request and page passes through, for one version of Python, by mypyc
-(https://mypyc.readthedocs.io): the same sources at half of the cost. Wheels and the image are made that way.
+(https://mypyc.readthedocs.io): the same sources at half of the cost. Wheels and the image are made that way. What is
+made for every request is a plain class in there: the `__init__` that a dataclass writes itself stays interpreted.
 """
 
 import os

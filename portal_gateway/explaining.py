@@ -11,7 +11,7 @@ from portal_gateway.fetching import FetchFailed, fetch
 from portal_gateway.gateway import Gateway
 from portal_gateway.injection.explain import Answer, Place, Verdict, explain, lands
 from portal_gateway.injection.reasons import sentence
-from portal_gateway.injection.requests import page_request_headers
+from portal_gateway.injection.requests import fields_of_note, page_request_headers
 from portal_gateway.settings import load_settings
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders, Receive, Scope, Send
@@ -57,7 +57,7 @@ def explain_url(config: str, url: str, path: str | None) -> tuple[str, bool]:
     origin = origin_of(url)
     if origin is None:
         raise PageUnavailable(f"{url} is not an http(s) URL")
-    answer = fetch_page(url, page_request_headers(BROWSER_HEADERS, gateway.tags)[0])
+    answer = fetch_page(url, page_request_headers(BROWSER_HEADERS, fields_of_note(BROWSER_HEADERS), gateway.tags)[0])
     path = path or unquote(urlsplit(url).path) or "/"
     return _report(gateway, url, path, answer, origin)
 

@@ -49,6 +49,7 @@ class FrontDoor:
         self._gateway = gateway
         self._compresses = compress
         self._events = gateway.events
+        self._tags = gateway.tags
         self._mount = settings.mount_path
         self._identity_headers = gateway.identity_headers
         self._trusted = gateway.trusted
@@ -120,7 +121,7 @@ class FrontDoor:
             return refused
         headers, revalidates = sent, False
         if noted or self._compresses:
-            headers, revalidates = page_request_headers(sent, self._gateway.tags, uncompressed=self._compresses)
+            headers, revalidates = page_request_headers(sent, noted, self._tags, uncompressed=self._compresses)
         extensions = scope.get("extensions")
         if headers is not sent or self._copies_scopes or extensions:
             scope = {**scope, "headers": headers}

@@ -7,7 +7,6 @@ is accepted is passed on byte for byte.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from portal_gateway.http11.fields import BARE_LINE_END, TOKEN_BYTES, Field, FieldError, FieldMemo, parse_field
@@ -37,19 +36,30 @@ class BadRequest(Exception):
         self.message = message
 
 
-@dataclass(slots=True)
 class RequestHead:
     """A request without its body; header names are in lower case."""
 
-    method: str
-    target: bytes
-    version: str
-    headers: RawHeaders
-    framing: Framing
-    length: int
-    keep_alive: bool
-    expects_continue: bool
-    is_websocket: bool
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        version: str,
+        headers: RawHeaders,
+        framing: Framing,
+        length: int,
+        keep_alive: bool,
+        expects_continue: bool,
+        is_websocket: bool,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.framing = framing
+        self.length = length
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        self.is_websocket = is_websocket
 
 
 def parse_request_head(head: bytes, limits: ClientLimits) -> RequestHead:

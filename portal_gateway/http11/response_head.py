@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -21,14 +20,14 @@ _DECIDING: Final = frozenset({b"connection", b"content-length", b"transfer-encod
 _DECISIVE: Final[Memo[bytes, bytes]] = Memo(lambda name: name.lower() if name.lower() in _DECIDING else b"")
 
 
-@dataclass(slots=True)
 class ResponseHead:
     """`data` is the head as it is sent; `length` that of the body if the framing is by length."""
 
-    data: bytes
-    framing: Framing
-    length: int
-    keep_alive: bool
+    def __init__(self, data: bytes, framing: Framing, length: int, keep_alive: bool) -> None:
+        self.data = data
+        self.framing = framing
+        self.length = length
+        self.keep_alive = keep_alive
 
 
 def response_head(status: int, headers: RawHeaders, *, method: str, version: str, keep_alive: bool) -> ResponseHead:

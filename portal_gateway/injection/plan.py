@@ -23,7 +23,7 @@ from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.requests import PAGE_TYPES
 from portal_gateway.injection.rules import PagePlacements, Placement
 from portal_gateway.wire import headers as h
-from portal_gateway.wire.asgi import RawHeaders
+from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.headers import HeaderPairs
 from portal_gateway.wire.memo import Memo
 
@@ -96,7 +96,7 @@ def plan_injection(status: int, headers: RawHeaders, page: PagePlacements, own_o
 
     `own_origin` gives the page's origin as the browser sees it, for what 'self' means in its policies.
     """
-    return quick_refusal(status, headers) or plan_page(headers, page, own_origin)
+    return quick_refusal(status, headers) or plan_page(headers, page, lambda _: own_origin(), {})
 
 
 def quick_refusal(status: int, headers: RawHeaders) -> str | None:
@@ -109,12 +109,14 @@ def quick_refusal(status: int, headers: RawHeaders) -> str | None:
     return None
 
 
-def plan_page(headers: RawHeaders, page: PagePlacements, own_origin: Callable[[], str]) -> Plan | str:
-    """`plan_injection` for a response without a `quick_refusal`."""
+def plan_page(
+    headers: RawHeaders, page: PagePlacements, own_origin: Callable[[Scope], str], scope: Scope
+) -> Plan | str:
+    """`plan_injection` for the response to `scope`, if there is no `quick_refusal`."""
     eligible = _ELIGIBLE[tuple([field for field in headers if _decides[field[0]]])]
     if isinstance(eligible, str):
         return eligible
-    return _PLANS[eligible, page, own_origin() if eligible.policies.policies else ""]
+    return _PLANS[eligible, page, own_origin(scope) if eligible.policies.policies else ""]
 
 
 # The heads of one app's responses are few: what follows from them is worked out once.

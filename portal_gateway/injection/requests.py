@@ -77,13 +77,14 @@ _REFUSALS: Final = Memo(_refusal, max_entries=256, max_key=2048)
 
 
 def page_request_headers(
-    headers: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
+    headers: RawHeaders, noted: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
 ) -> tuple[RawHeaders, bool]:
     """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
 
-    No ranges, since a part of a page has no use for us; no coding that we could not decode, or none at all.
+    `noted` are the fields of note in `headers`. No ranges, since a part of a page has no use for us; no coding that we
+    could not decode, or none at all.
     """
-    concerned = [line for line in headers if line[0] in _CHANGED]
+    concerned = [field for field in noted if field[0] in _CHANGED]
     if not (concerned or uncompressed):
         return headers, False
     accepted = [value for name, value in concerned if name == b"accept-encoding"]

@@ -16,7 +16,7 @@ from portal_gateway.injection.compress import CompressedSend
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.decide import PageDecider
 from portal_gateway.injection.outcomes import Outcomes
-from portal_gateway.injection.plan import Plan, plan_injection, plan_page, quick_refusal
+from portal_gateway.injection.plan import Plan, plan_page, quick_refusal
 from portal_gateway.injection.rewrite import Rewrite
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.sending import held, send_whole
@@ -58,7 +58,7 @@ class Injector:
         if scope["method"] != "GET":
             return None
         try:
-            plan = plan_injection(status, headers, page, lambda: self.own_origin(scope))
+            plan = quick_refusal(status, headers) or plan_page(headers, page, self.own_origin, scope)
             outcomes = None if isinstance(plan, str) else self.decider.at_hand(scope, plan)
             if isinstance(plan, str) or outcomes is None:
                 return None
@@ -144,7 +144,7 @@ class PageResponder:
 
     def _on_page(self, message: Start, headers: RawHeaders) -> Awaitable[None]:
         try:
-            plan = plan_page(headers, self._page, self._own_origin)
+            plan = plan_page(headers, self._page, self._injector.own_origin, self.scope)
         except Exception as error:
             plan = self._reason_for(error)
         if isinstance(plan, str):

@@ -7,7 +7,6 @@ pass; whatever tells the upstream who the client is comes from this connection o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from portal_gateway.errors import MalformedRequest
@@ -85,17 +84,26 @@ def _line_start(method: str) -> bytes:
 _METHODS: Final[Memo[str, bytes]] = Memo(_line_start)
 
 
-@dataclass(slots=True)
 class UpstreamRequest:
     """A request as the upstream gets it: `head` is the request line and header block, ready to be written."""
 
-    method: str
-    head: bytes
-    framing: Framing
-    length: int
-    has_body: bool
-    expects_continue: bool
-    trailers: frozenset[bytes]
+    def __init__(
+        self,
+        method: str,
+        head: bytes,
+        framing: Framing,
+        length: int,
+        has_body: bool,
+        expects_continue: bool,
+        trailers: frozenset[bytes],
+    ) -> None:
+        self.method = method
+        self.head = head
+        self.framing = framing
+        self.length = length
+        self.has_body = has_body
+        self.expects_continue = expects_continue
+        self.trailers = trailers
 
     @property
     def is_repeatable(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from portal_gateway.http11.body import Body, BodyError, ChunkedBody, LengthBody
@@ -24,14 +23,14 @@ class BadResponse(ValueError):
     """The upstream's bytes are no HTTP/1.1 response that can be passed on."""
 
 
-@dataclass(slots=True)
 class ResponseHead:
     """Status and raw headers (names in lower case, hop-by-hop ones included) of a final or interim response."""
 
-    status: int
-    headers: RawHeaders
-    framing: Framing
-    keep_alive: bool
+    def __init__(self, status: int, headers: RawHeaders, framing: Framing, keep_alive: bool) -> None:
+        self.status = status
+        self.headers = headers
+        self.framing = framing
+        self.keep_alive = keep_alive
 
 
 class ResponseParser:

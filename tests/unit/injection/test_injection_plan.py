@@ -46,7 +46,7 @@ def request_refusal(scope: Any) -> str | None:
 
 
 def page_request_headers(headers: Headers, **options: Any) -> tuple[Headers, bool]:
-    return requests.page_request_headers(headers, TAGS, **options)
+    return requests.page_request_headers(headers, requests.fields_of_note(headers), TAGS, **options)
 
 
 def modes(made: Plan) -> list[tuple[str, str]]:
