@@ -13,8 +13,8 @@ SOURCES := pyproject.toml setup.py $(shell find portal_gateway -name '*.py' -o -
 # Nothing from here but the package that wheels hold.
 AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)
 # What is compiled, and what runs through it.
-COMPILED_TESTS := $(addprefix tests/unit/,access html http11 identity injection observe proxy serving test_middleware.py wire) \
-	$(wildcard tests/corpus/test_corpus_*.py) tests/security/test_rules.py $(patsubst %,tests/wire/test_%.py, \
+COMPILED_TESTS := $(addprefix tests/unit/,access html http11 identity injection observe proxy serving wire \
+	test_middleware.py) $(wildcard tests/corpus/test_corpus_*.py) tests/security/test_rules.py $(patsubst %,tests/wire/test_%.py, \
 	framework_fastapi proxy_faults proxy_streaming serve_admin serve_straight sidecar_codings sidecar_serve \
 	sidecar_smuggling soak)
 BENCH_ARGS ?=

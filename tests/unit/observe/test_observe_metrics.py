@@ -57,7 +57,8 @@ def test_every_event_becomes_a_sample_of_a_known_metric() -> None:
     for name, method in inspect.getmembers(events, callable):
         if name.startswith("_") or name == "recovered":
             continue
-        given = {"access": Access.unknown("vendor_busy"), "error": ValueError("x"), "happened": ()}
+        given: dict[str, object] = {"access": Access.unknown("vendor_busy"), "error": ValueError("x"), "happened": ()}
+        given["series"] = ("injected", "success", "decided")
         method(*[given.get(parameter, parameter) for parameter in inspect.signature(method).parameters])
     assert len(events.counts) >= 14
     samples = event_samples(events.counts)
