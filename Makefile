@@ -14,9 +14,9 @@ SOURCES := pyproject.toml setup.py $(shell find portal_gateway -name '*.py' -o -
 AS_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)
 # What is compiled, and what runs through it.
 COMPILED_TESTS := $(addprefix tests/unit/,access html http11 identity injection observe proxy serving wire \
-	test_middleware.py) $(wildcard tests/corpus/test_corpus_*.py) tests/security/test_rules.py $(patsubst %,tests/wire/test_%.py, \
-	framework_fastapi proxy_faults proxy_streaming serve_admin serve_straight sidecar_codings sidecar_serve \
-	sidecar_smuggling soak)
+	test_middleware.py) $(wildcard tests/corpus/test_corpus_*.py) tests/security/test_rules.py \
+	$(patsubst %,tests/wire/test_%.py,framework_fastapi proxy_faults proxy_streaming serve_admin serve_straight \
+	sidecar_codings sidecar_serve sidecar_smuggling soak)
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 LOCK := .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \

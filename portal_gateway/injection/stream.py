@@ -135,7 +135,10 @@ class PageResponder:
         headers = h.as_pairs(sent)
         if headers is not sent:  # perhaps a generator, which can be read once only
             message = {**message, "headers": headers}
-        reason = quick_refusal(message["status"], headers)
+        try:
+            reason = quick_refusal(message["status"], headers)
+        except Exception as error:
+            reason = self._reason_for(error)
         if reason is None:
             return self._on_page(message, headers)
         if reason == "not_modified" and self._revalidates:

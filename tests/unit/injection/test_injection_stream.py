@@ -237,10 +237,19 @@ class TestFaults:
         assert p.counts["not_injected", "", "internal_error"] == 1
 
     @pytest.mark.interpreted
-    async def test_in_the_plan(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("step", ["quick_refusal", "plan_page"])
+    async def test_in_the_plan(self, parts: Make, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
         p = parts(NAV)
-        monkeypatch.setattr("portal_gateway.injection.stream.plan_page", lambda *_: 1 / 0)
+        monkeypatch.setattr(f"portal_gateway.injection.stream.{step}", lambda *_: 1 / 0)
         await self.check(p, Exchange(p))
+
+    async def test_headers_that_asgi_forbids_are_for_the_server_to_refuse(self, parts: Make) -> None:
+        p = parts(NAV)
+        exchange = Exchange(p)
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", "text/html")]}
+        await exchange.responder.send(start)
+        assert exchange.response.messages == [start]
+        assert p.counts["not_injected", "", "internal_error"] == 1
 
     @pytest.mark.interpreted
     async def test_in_the_decision(self, parts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
