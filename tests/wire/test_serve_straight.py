@@ -103,7 +103,7 @@ async def test_what_somebody_has_to_see_does_not_take_it(more: dict[str, Any], t
 
 @pytest.mark.interpreted
 async def test_a_fault_of_our_own_leaves_a_request_to_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(straight_path, "request_refusal", lambda _: 1 / 0)
+    monkeypatch.setattr(straight_path.StraightPassage, "_admit", lambda *_: 1 / 0)
     async with upstream(answering(ok())) as app, served(app.port) as straight:
         assert (await ask(straight.port, get(b"/", b"connection: close"))).body == b"ok"
         assert straight.taken == []
