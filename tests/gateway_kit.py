@@ -122,19 +122,21 @@ def wrapped(
     return PortalGatewayMiddleware(app, config, identify, compress=compress)
 
 
-def page_app(*chunks: bytes, headers: Sequence[tuple[bytes, bytes]] = (HTML,), status: int = 200) -> App:
-    """An app that answers everything with these chunks, each in a message; `app.scopes` are what it was given."""
-    body = list(chunks) or [PAGE]
+class PageApp:
+    """An app that answers everything with these chunks, each in a message; `scopes` are what it was given."""
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        app.scopes.append(scope)  # type: ignore[attr-defined]
+    def __init__(self, *chunks: bytes, headers: Sequence[tuple[bytes, bytes]] = (HTML,), status: int = 200) -> None:
+        self.scopes: list[Any] = []
+        self._chunks = chunks or (PAGE,)
+        self._headers = headers
+        self._status = status
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
         fill_session(scope)
-        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-        for number, chunk in enumerate(body, start=1):
-            await send({"type": "http.response.body", "body": chunk, "more_body": number < len(body)})
-
-    app.scopes = []  # type: ignore[attr-defined]
-    return app
+        await send({"type": "http.response.start", "status": self._status, "headers": list(self._headers)})
+        for number, chunk in enumerate(self._chunks, start=1):
+            await send({"type": "http.response.body", "body": chunk, "more_body": number < len(self._chunks)})
 
 
 def http_scope(

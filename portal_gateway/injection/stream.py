@@ -97,8 +97,7 @@ class PageResponder:
     ) -> None:
         """`revalidates` says that the request carries a validator of ours."""
         self._injector = injector
-        #: The request as the app gets it.
-        self.scope = scope
+        self._scope = scope
         self._send = send
         self._page = page
         self._revalidates = revalidates
@@ -122,6 +121,7 @@ class PageResponder:
         return self._on_other(message)
 
     def is_open(self) -> bool:
+        """Whether `aclose` may have something to do."""
         return not self._passes
 
     async def aclose(self) -> None:
@@ -147,19 +147,19 @@ class PageResponder:
 
     def _on_page(self, message: Start, headers: RawHeaders) -> Awaitable[None]:
         try:
-            plan = plan_page(headers, self._page, self._injector.own_origin, self.scope)
+            plan = plan_page(headers, self._page, self._injector.own_origin, self._scope)
         except Exception as error:
             plan = self._reason_for(error)
         if isinstance(plan, str):
             return self._begin_original(message, plan)
         start = message.copy()
         start["headers"] = headers.copy()  # apps may reuse their list
-        if self.scope["method"] == "HEAD":
+        if self._scope["method"] == "HEAD":
             self._passes = True
             self._injector.events.not_injected("head")
             return self._send(self._head(start, plan, "head"))
         try:
-            self._outcomes = self._injector.decider.at_hand(self.scope, plan)
+            self._outcomes = self._injector.decider.at_hand(self._scope, plan)
             if self._outcomes is None:
                 self._rewrite = self._new_rewrite(plan)  # which asks from now on
         except Exception as error:
@@ -278,7 +278,7 @@ class PageResponder:
 
     def _new_rewrite(self, plan: Plan) -> Rewrite:
         injector = self._injector
-        args = (self.scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
+        args = (self._scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
         return Rewrite(*args)
 
     def _drop_rewrite(self) -> None:
@@ -292,7 +292,7 @@ class PageResponder:
         return start
 
     def _own_origin(self) -> str:
-        return self._injector.own_origin(self.scope)
+        return self._injector.own_origin(self._scope)
 
     def _reason_for(self, error: Exception) -> str:
         """Why the page is left as it is after `error`. A fault of ours is logged; the page does not suffer."""

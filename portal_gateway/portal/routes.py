@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import ClassVar
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -210,7 +211,7 @@ class PortalRoutes:
                 answer.update(launch_url=f"{base}/launch", embed_url=f"{base}/embed", frame=_frame(portal))
         return self._answers.json(answer)
 
-    _actions: dict[str, Callable[[PortalRoutes, Request, Portal], Awaitable[Response]]] = {  # noqa: RUF012
+    _actions: ClassVar[dict[str, Callable[[PortalRoutes, Request, Portal], Awaitable[Response]]]] = {
         "": _portal_page,
         "launch": _launch,
         "embed": _embed,

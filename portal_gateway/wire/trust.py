@@ -22,9 +22,6 @@ class TrustedPeers:
     def trusts(self, scope: Scope) -> bool:
         """Whether the direct peer of this connection is one of ours."""
         client = scope.get("client")
-        if isinstance(client, tuple):
-            host = client[0]
-            return self._contains[host if isinstance(host, str) else str(host)]
         return client is not None and self._contains[str(client[0])]
 
     def _lookup(self, address: str) -> bool:

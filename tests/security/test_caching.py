@@ -9,9 +9,9 @@ from gateway_kit import (
     BROWSER,
     HTML,
     PAGE,
+    PageApp,
     ScriptedProvider,
     ask,
-    page_app,
     settings,
     wrapped,
 )
@@ -22,7 +22,7 @@ class TestCaching:
 
     async def test_a_shared_page_is_the_same_for_everybody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         provider = ScriptedProvider()
-        app = wrapped(page_app(headers=self.PUBLIC), settings({"at": "nav"}), {"success": provider}, monkeypatch)
+        app = wrapped(PageApp(headers=self.PUBLIC), settings({"at": "nav"}), {"success": provider}, monkeypatch)
         bodies = {(await ask(app, "/", *BROWSER, user=user)).body for user in ("jane", "noah", None)}
         assert len(bodies) == 1
         assert b"<portal-link" in bodies.pop()
@@ -52,14 +52,14 @@ class TestCaching:
     async def test_a_tag_of_other_rules_is_not_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tags = set()
         for rule in ({"at": "nav"}, {"at": "nav", "label": "Other"}, {"at": "main"}):
-            inner = page_app(headers=[*self.PUBLIC, (b"etag", b'"v7"')])
+            inner = PageApp(headers=[*self.PUBLIC, (b"etag", b'"v7"')])
             app = wrapped(inner, settings(rule), {"success": ScriptedProvider()}, monkeypatch)
             tags.add((await ask(app, "/", *BROWSER)).header("etag"))
         assert len(tags) == 3
 
     async def test_a_decided_page_is_private_to_its_user(self, monkeypatch: pytest.MonkeyPatch) -> None:
         headers = [HTML, (b"etag", b'"v7"'), (b"last-modified", b"x"), (b"vary", b"Accept")]
-        app = wrapped(page_app(headers=headers), settings({"at": "nav"}), {"success": ScriptedProvider()}, monkeypatch)
+        app = wrapped(PageApp(headers=headers), settings({"at": "nav"}), {"success": ScriptedProvider()}, monkeypatch)
         for user in ("jane", None):
             response = await ask(app, "/", *BROWSER, user=user)
             assert response.header("cache-control") == "private"

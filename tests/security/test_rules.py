@@ -19,11 +19,11 @@ from gateway_kit import (
     BROWSER,
     HTML,
     PAGE,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
     http_scope,
-    page_app,
     planhat,
     settings,
     wrapped,
@@ -93,7 +93,7 @@ class TestRule1TheHostAppIsNeverWorseOff:
         provider.gate = asyncio.Event()
         rule = {"at": "nav", "position": "append"}
         config = settings(portals={"success": planhat(rule, access={"budget_ms": 10_000})})
-        app = wrapped(page_app(), config, {"success": provider}, monkeypatch)
+        app = wrapped(PageApp(), config, {"success": provider}, monkeypatch)
         response = Response()
         request = asyncio.create_task(app(http_scope(user="jane"), None, response.send))
         async with asyncio.timeout(5):
@@ -127,7 +127,7 @@ class TestRule2BytesOutsideTheInsertionAreNeverChanged:
 
     @pytest.mark.parametrize("coding", ["identity", "gzip", "deflate", "br", "zstd", "gzip, br"])
     async def test_in_every_coding_we_open(self, monkeypatch: pytest.MonkeyPatch, coding: str) -> None:
-        inner = page_app(pack(coding, PAGE), headers=[HTML, (b"content-encoding", coding.encode())])
+        inner = PageApp(pack(coding, PAGE), headers=[HTML, (b"content-encoding", coding.encode())])
         app = wrapped(inner, settings({"at": "nav"}), {"success": ScriptedProvider()}, monkeypatch)
         page = unpack(coding, (await ask(app, "/", user="jane")).body)
         assert without_snippets(page) == PAGE
@@ -375,7 +375,7 @@ class TestRule7IdentityHeadersAreBelievedFromTrustedProxiesOnly:
     @pytest.fixture
     def site(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, ScriptedProvider]:
         config = settings({"at": "nav"}, identity=list(self.IDENTITY), trusted_proxies=["10.0.0.0/8"])
-        inner, provider = page_app(), ScriptedProvider()
+        inner, provider = PageApp(), ScriptedProvider()
         return wrapped(inner, config, {"success": provider}, monkeypatch), inner, provider
 
     @pytest.mark.parametrize("client", [("203.0.113.9", 1), ("11.0.0.1", 1), None, ("::ffff:203.0.113.9", 1)])

@@ -13,12 +13,12 @@ from gateway_kit import (
     FETCH,
     HTML,
     PAGE,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
     fill_session,
     http_scope,
-    page_app,
     settings,
     wrapped,
 )
@@ -62,7 +62,7 @@ class TestRule8MemoryIsBounded:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bomb = gzip.compress(PAGE[: PAGE.index(b"</body>")] + b" " * 50_000_000 + b"</body></html>")
-        inner = page_app(bomb, headers=[HTML, (b"content-encoding", b"gzip")])
+        inner = PageApp(bomb, headers=[HTML, (b"content-encoding", b"gzip")])
         app = wrapped(inner, settings({"at": "nav"}), {"success": ScriptedProvider()}, monkeypatch)
         response = await ask(app, "/", user="jane")
         assert max(map(len, response.chunks)) < 1_000_000
@@ -74,7 +74,7 @@ class TestRule8MemoryIsBounded:
             return EndUser(scope["path"].rpartition("/")[2], "a@b.example")
 
         app = wrapped(
-            page_app(), settings({"at": "nav"}, max_decisions=10), {"success": ScriptedProvider()}, monkeypatch, anybody
+            PageApp(), settings({"at": "nav"}, max_decisions=10), {"success": ScriptedProvider()}, monkeypatch, anybody
         )
         for number in range(50):
             await ask(app, f"/{number}")
@@ -86,7 +86,7 @@ class TestRule8MemoryIsBounded:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         config = settings(forget={"secret": {"env": "FORGET"}})
-        app = wrapped(page_app(), config, {"success": ScriptedProvider()}, monkeypatch)
+        app = wrapped(PageApp(), config, {"success": ScriptedProvider()}, monkeypatch)
         response = await ask(app, "/portal/-/forget", method="POST", body=b"x" * 10_000)
         assert response.status == 401, "without the secret it is not read at all"
 
@@ -136,7 +136,7 @@ class TestRule9WhatIsNotInjectedHasAReason:
         self, monkeypatch: pytest.MonkeyPatch, reason: str, path: str, headers: Any, request_: Any, response: Any
     ) -> None:
         app = wrapped(
-            page_app(**response),
+            PageApp(**response),
             settings(*self.RULES, server_timing=True),
             {"success": ScriptedProvider()},
             monkeypatch,
@@ -153,7 +153,7 @@ class TestRule9WhatIsNotInjectedHasAReason:
         self, monkeypatch: pytest.MonkeyPatch, access: Any, reason: str
     ) -> None:
         app = wrapped(
-            page_app(),
+            PageApp(),
             settings(*self.RULES, server_timing=True),
             {"success": ScriptedProvider(access)},
             monkeypatch,

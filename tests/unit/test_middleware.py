@@ -11,12 +11,12 @@ from gateway_kit import (
     LINK,
     PAGE,
     App,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
     fill_session,
     http_scope,
-    page_app,
     settings,
     wrapped,
 )
@@ -72,7 +72,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Make:
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_headers_may_come_as_lists(gateway: Make, trusted: bool) -> None:
     """Of servers and of apps: ASGI asks for two bytes strings each, in any iterable."""
-    app = page_app(headers=[[b"content-type", b"text/html"], [b"x-own", b"1"]])  # type: ignore[list-item]
+    app = PageApp(headers=[[b"content-type", b"text/html"], [b"x-own", b"1"]])  # type: ignore[list-item]
     validators = [(b"if-none-match", b'"a"'), (b"range", b"bytes=0-1"), (b"accept-encoding", b"foo, gzip")]
     scope = http_scope("/page", *BROWSER, *validators, (b"x-user-id", b"jane"), (b"x_user_email", b"j@acme.com"))
     scope["headers"] = [list(line) for line in scope["headers"]]
@@ -107,7 +107,7 @@ class ReadingFrom(MutableMapping[str, Any]):
 
 
 async def test_scopes_and_messages_may_be_any_mapping(gateway: Make) -> None:
-    page = page_app()
+    page = PageApp()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         async def as_mapping(message: Any) -> None:
@@ -115,7 +115,6 @@ async def test_scopes_and_messages_may_be_any_mapping(gateway: Make) -> None:
 
         await page(scope, receive, as_mapping)
 
-    app.scopes = page.scopes  # type: ignore[attr-defined]
     wrapper = gateway(app, NAV)
     for _ in range(2):
         response = Response()
@@ -134,7 +133,7 @@ async def test_it_can_be_subclassed() -> None:
             await super().__call__(scope, receive, send)
 
     response = Response()
-    await Noticing(page_app(), settings(NAV))(http_scope("/page", *BROWSER), receive, response.send)
+    await Noticing(PageApp(), settings(NAV))(http_scope("/page", *BROWSER), receive, response.send)
     assert (seen, response.status) == (["/page"], 200)
 
 
@@ -250,7 +249,7 @@ class TestMountPath:
         assert (await ask(gateway(Spy(), NAV), path, *BROWSER, root_path="/app")).status == 404
 
     async def test_links_and_rules_are_below_the_root_path(self, gateway: Make) -> None:
-        app = gateway(page_app(), {**NAV, "paths": ["/page"]})
+        app = gateway(PageApp(), {**NAV, "paths": ["/page"]})
         response = await ask(app, "/app/page", user="jane", root_path="/app")
         assert b'href="/app/portal/success/launch"' in response.body
         assert LINK not in (await ask(app, "/page/app", user="jane", root_path="/app")).body
@@ -258,7 +257,7 @@ class TestMountPath:
 
 class TestPages:
     async def test_the_app_gets_a_request_that_it_can_answer_with_a_page(self, gateway: Make) -> None:
-        inner = page_app()
+        inner = PageApp()
         asked = [
             (b"if-none-match", b'"a"'),
             (b"if-modified-since", b"x"),
@@ -274,13 +273,13 @@ class TestPages:
         extensions = {"http.response.pathsend": {}, "http.response.trailers": {}}
         scope = http_scope("/", (b"range", b"bytes=0-1"), user="jane", extensions=extensions, state={"pool": 1})
         before = {**scope, "headers": list(scope["headers"]), "extensions": dict(extensions)}
-        inner = page_app()
+        inner = PageApp()
         await gateway(inner, NAV)(scope, receive, Response().send)
         assert scope == before
         assert inner.scopes[0]["state"] is scope["state"]
 
     async def test_a_request_that_needs_no_change_reaches_the_app_as_the_server_made_it(self, gateway: Make) -> None:
-        inner = page_app()
+        inner = PageApp()
         scope = http_scope("/", *BROWSER, (b"accept-encoding", b"gzip"), state={"pool": 1})
         response = Response()
         await gateway(inner, NAV)(scope, receive, response.send)
@@ -303,7 +302,7 @@ class TestPages:
         assert [message is given for message, given in zip(sent, (start, body), strict=True)] == [True, True]
 
     async def test_ways_to_send_a_body_past_us_are_withheld(self, gateway: Make) -> None:
-        inner = page_app()
+        inner = PageApp()
         offered = ["http.response.pathsend", "http.response.zerocopysend", "http.response.trailers", "tls"]
         await ask(gateway(inner, NAV), "/", extensions={name: {} for name in offered})
         assert list(inner.scopes[0]["extensions"]) == ["http.response.trailers", "tls"]
@@ -342,7 +341,7 @@ class TestPages:
         rule = {**NAV, "mode": "loader"}
 
         async def injected(host: bytes, *headers: tuple[bytes, bytes], **top: Any) -> bool:
-            app = gateway(page_app(headers=[HTML, policy]), rule, **top)
+            app = gateway(PageApp(headers=[HTML, policy]), rule, **top)
             scope = http_scope("/", *headers, scheme="http")
             scope["headers"][0] = (b"host", host)
             response = Response()
@@ -360,7 +359,7 @@ class TestPages:
     @pytest.mark.parametrize("host", [b"a:99999", b"[", b"a b", b"app.acme.com@evil", b""])
     async def test_a_host_that_is_none_is_no_fault_of_ours(self, gateway: Make, host: bytes) -> None:
         policy = (b"content-security-policy", b"script-src https://app.acme.com")
-        app = gateway(page_app(headers=[HTML, policy]), {**NAV, "mode": "loader"})
+        app = gateway(PageApp(headers=[HTML, policy]), {**NAV, "mode": "loader"})
         scope = http_scope()
         scope["headers"] = [(b"host", host)]
         response = Response()
@@ -385,8 +384,8 @@ class TestServerTiming:
         self, gateway: Make, path: str, headers: Any, others: dict[str, Any], reason: str
     ) -> None:
         rule = {**NAV, "paths": ["/page"]}
-        on = await ask(gateway(page_app(), rule, server_timing=True), path, *headers, **others)
-        off = await ask(gateway(page_app(), rule), path, *headers, **others)
+        on = await ask(gateway(PageApp(), rule, server_timing=True), path, *headers, **others)
+        off = await ask(gateway(PageApp(), rule), path, *headers, **others)
         assert on.header("server-timing") == f'portal;desc="{reason}"'
         assert off.header("server-timing") is None
         assert on.body == off.body == PAGE
@@ -430,7 +429,7 @@ class TestIdentityHeaders:
 
 class TestGatewayAroundGateway:
     async def test_the_outer_one_leaves_the_page_alone(self, gateway: Make) -> None:
-        inner = gateway(page_app(), NAV)
+        inner = gateway(PageApp(), NAV)
         outer = gateway(inner, NAV)
         response = await ask(outer, "/", user="jane")
         assert response.body.count(LINK) == 1
@@ -440,11 +439,11 @@ class TestGatewayAroundGateway:
 
 def test_a_configuration_that_cannot_be_used_is_refused_at_once() -> None:
     with pytest.raises(SettingsError, match="portals"):
-        PortalGatewayMiddleware(page_app(), {"mount_path": "/portal"})
+        PortalGatewayMiddleware(PageApp(), {"mount_path": "/portal"})
 
 
 async def test_json_passes_byte_for_byte_although_a_rule_covers_its_path(gateway: Make) -> None:
     own = [JSON, (b"etag", b'"a"'), (b"content-length", b"2")]
-    response = await ask(gateway(page_app(b"{}", headers=own), NAV), "/api", user="jane")
+    response = await ask(gateway(PageApp(b"{}", headers=own), NAV), "/api", user="jane")
     assert response.headers == own
     assert response.chunks == [b"{}"]

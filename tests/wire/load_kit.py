@@ -59,7 +59,7 @@ class Tenant:
         await send({"type": "http.response.body", "body": body})
 
 
-async def page_app(scope: Scope, receive: Receive, send: Send) -> None:
+async def PageApp(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     headers = [(b"content-type", b"text/html; charset=utf-8")]

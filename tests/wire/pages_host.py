@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from load_kit import page_app
+from load_kit import PageApp
 
 from portal_gateway import PortalGatewayMiddleware
 from portal_gateway.wire.asgi import Receive, Scope, Send
 
-_gateway = PortalGatewayMiddleware(page_app, os.environ["PAGES_HOST_CONFIG"])
+_gateway = PortalGatewayMiddleware(PageApp, os.environ["PAGES_HOST_CONFIG"])
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     is_bare = scope["type"] == "http" and scope["path"].startswith("/bare")
-    await (page_app if is_bare else _gateway)(scope, receive, send)
+    await (PageApp if is_bare else _gateway)(scope, receive, send)

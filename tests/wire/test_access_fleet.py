@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_kit import ENVIRON, FULL, Page, Tenant, all_of, config, forget, page_app, say, view
+from load_kit import ENVIRON, FULL, Page, PageApp, Tenant, all_of, config, forget, say, view
 from processes import PATIENCE_S, running_sidecar, write_config
 from redis_server import RedisServer, running_redis
 
@@ -66,7 +66,7 @@ async def running_fleet(
     }
     async with AsyncExitStack() as stack:
         vendor_url = await stack.enter_async_context(running(tenant))
-        upstream = await stack.enter_async_context(running(page_app))
+        upstream = await stack.enter_async_context(running(PageApp))
         cache = {"url": redis.url, **CACHE}
         more = {"upstream": upstream, "cache": cache, "forget": {"secret": {"env": "FORGET"}}}
         file = write_config(directory / "gateway.yaml", config(vendor_url, portal=portal, **more))

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from gateway_kit import HTML, ScriptedProvider, page_app, planhat, rocketlane, settings, wrapped
+from gateway_kit import HTML, PageApp, ScriptedProvider, planhat, rocketlane, settings, wrapped
 
 from portal_gateway.gateway import Gateway
 from portal_gateway.injection.plan import Plan, plan_injection
@@ -53,7 +53,7 @@ async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., 
                 "onboarding": rocketlane(*onboarding, access=access or {}),
             }
             providers = {"success": ScriptedProvider(), "onboarding": ScriptedProvider()}
-            gateway = wrapped(page_app(), settings(portals=portals), providers, monkeypatch, identify).gateway
+            gateway = wrapped(PageApp(), settings(portals=portals), providers, monkeypatch, identify).gateway
             stack.push_async_callback(gateway.aclose)
             return Parts(gateway, providers["success"], providers["onboarding"])
 

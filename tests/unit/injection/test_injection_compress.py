@@ -9,10 +9,10 @@ from gateway_kit import (
     LINK,
     LOADER,
     PAGE,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
-    page_app,
     planhat,
     settings,
     wrapped,
@@ -194,18 +194,18 @@ class TestAroundTheGateway:
     async def test_an_injected_page_is_compressed_once(
         self, monkeypatch: pytest.MonkeyPatch, accepted: bytes, coding: str
     ) -> None:
-        inner = page_app(BODY, headers=[HTML, length(BODY)])
+        inner = PageApp(BODY, headers=[HTML, length(BODY)])
         app = self.gateway(monkeypatch, inner)
         await ask(app, "/", user="jane")  # so that the decision is at hand
         response = await ask(app, "/", (b"accept-encoding", accepted), user="jane")
-        assert dict(inner.scopes[-1]["headers"])[b"accept-encoding"] == b"identity"  # type: ignore[attr-defined]
+        assert dict(inner.scopes[-1]["headers"])[b"accept-encoding"] == b"identity"
         page = unpack(coding, response.body)
         assert page.replace(page[page.index(LINK) : page.index(b"</a>") + 4], b"") == BODY
         assert response.all("content-length") == [str(len(response.body))]
         assert response.header("vary") == "Cookie, Authorization, Accept-Encoding"
 
     async def test_so_is_a_page_that_gets_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        app = self.gateway(monkeypatch, page_app(BODY), Access.deny("vendor_no"))
+        app = self.gateway(monkeypatch, PageApp(BODY), Access.deny("vendor_no"))
         response = await ask(app, "/", GZIP, user="jane")
         assert unpack("gzip", response.body) == BODY
 
@@ -213,28 +213,28 @@ class TestAroundTheGateway:
         "headers", [[(b"content-type", b"text/html; charset=utf-16le")], [HTML, (b"x-portal-gateway", b"1")]]
     )
     async def test_so_is_a_page_left_alone(self, monkeypatch: pytest.MonkeyPatch, headers: Any) -> None:
-        response = await ask(self.gateway(monkeypatch, page_app(BODY, headers=headers)), "/", GZIP, user="jane")
+        response = await ask(self.gateway(monkeypatch, PageApp(BODY, headers=headers)), "/", GZIP, user="jane")
         assert unpack("gzip", response.body) == BODY
 
     async def test_the_tag_of_a_page_with_the_loader_still_brings_a_304(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        inner = page_app(BODY, headers=[HTML, ETAG, (b"cache-control", b"public")])
+        inner = PageApp(BODY, headers=[HTML, ETAG, (b"cache-control", b"public")])
         app = self.gateway(monkeypatch, inner)
         page = await ask(app, "/", GZIP)
         assert LOADER in unpack("gzip", page.body)
         (tag,) = page.all("etag")
         await ask(app, "/", GZIP, (b"if-none-match", tag.encode()))
-        assert dict(inner.scopes[-1]["headers"])[b"if-none-match"] == b'"a"'  # type: ignore[attr-defined]
+        assert dict(inner.scopes[-1]["headers"])[b"if-none-match"] == b'"a"'
 
     async def test_what_the_app_encodes_all_the_same_passes_through_the_scanner_only(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        inner = page_app(pack("br", BODY), headers=[HTML, (b"content-encoding", b"br")])
+        inner = PageApp(pack("br", BODY), headers=[HTML, (b"content-encoding", b"br")])
         response = await ask(self.gateway(monkeypatch, inner), "/", ALL, user="jane")
         assert response.all("content-encoding") == ["br"]
         assert LINK in unpack("br", response.body)
 
     async def test_requests_for_anything_else_are_the_apps_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        inner = page_app(BODY)
+        inner = PageApp(BODY)
         response = await ask(self.gateway(monkeypatch, inner), "/", ALL, user="jane", method="POST")
-        assert dict(inner.scopes[0]["headers"])[b"accept-encoding"] == ALL[1]  # type: ignore[attr-defined]
+        assert dict(inner.scopes[0]["headers"])[b"accept-encoding"] == ALL[1]
         assert (response.headers, response.body) == ([HTML], BODY)

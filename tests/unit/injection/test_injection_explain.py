@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_kit import BROWSER, HTML, PAGE, VENDOR, ask, http_scope, page_app, settings, wrapped
+from gateway_kit import BROWSER, HTML, PAGE, VENDOR, PageApp, ask, http_scope, settings, wrapped
 from gateway_kit import ScriptedProvider as Provider
 
 from portal_gateway import injection
@@ -68,7 +68,7 @@ class TestPlaces:
         self, parts: Make, rules: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         places = [place.offset for verdict in verdicts(parts(*rules)) for place in verdict.places]
-        gateway = wrapped(page_app(), settings(*rules), {"success": Provider()}, monkeypatch)
+        gateway = wrapped(PageApp(), settings(*rules), {"success": Provider()}, monkeypatch)
         body = (await ask(gateway, "/", *BROWSER, user="jane")).body
         snippet = body[places[0] : body.index(b"</a>") + 4]
         expected = PAGE

@@ -12,9 +12,9 @@ from gateway_kit import (
     HTML,
     LINK,
     LOADER,
+    PageApp,
     ScriptedProvider,
     ask,
-    page_app,
     planhat,
     rocketlane,
     settings,
@@ -65,7 +65,7 @@ async def test_what_is_left(
     rule: dict[str, Any], policy: str, expected: bytes | str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = page(policy)
-    app = page_app(*(text[i : i + size] for i in range(0, len(text), size)))
+    app = PageApp(*(text[i : i + size] for i in range(0, len(text), size)))
     portal = rocketlane(rule, access={"budget_ms": 10_000})
     gateway = wrapped(app, settings(portals={"p": portal}), {"p": ScriptedProvider()}, monkeypatch)
     response = await ask(gateway, user="jane")
@@ -80,14 +80,14 @@ async def test_what_is_left(
 async def test_a_policy_of_the_page_cannot_be_extended(monkeypatch: pytest.MonkeyPatch) -> None:
     text = page("frame-src 'self'")
     portal = rocketlane(FRAMED, csp="extend")
-    gateway = wrapped(page_app(text), settings(portals={"p": portal}), {"p": ScriptedProvider()}, monkeypatch)
+    gateway = wrapped(PageApp(text), settings(portals={"p": portal}), {"p": ScriptedProvider()}, monkeypatch)
     assert (await ask(gateway, user="jane")).body == text
     await gateway.gateway.aclose()
 
 
 async def test_the_nonce_must_pass_the_policies_of_the_headers_too(monkeypatch: pytest.MonkeyPatch) -> None:
     text = page("script-src 'nonce-abc'")
-    app = page_app(text, headers=(HTML, (b"content-security-policy", b"script-src 'nonce-xyz'")))
+    app = PageApp(text, headers=(HTML, (b"content-security-policy", b"script-src 'nonce-xyz'")))
     gateway = wrapped(app, settings(LOADED), {"success": ScriptedProvider()}, monkeypatch)
     assert (await ask(gateway)).body == text
     await gateway.gateway.aclose()
@@ -100,7 +100,7 @@ async def test_a_decision_that_comes_too_late_leaves_the_loader_under_the_same_p
     provider.gate = asyncio.Event()
     text = page("script-src 'nonce-abc'")
     portal = planhat(LINKED, access={"budget_ms": 1})
-    gateway = wrapped(page_app(text), settings(portals={"success": portal}), {"success": provider}, monkeypatch)
+    gateway = wrapped(PageApp(text), settings(portals={"success": portal}), {"success": provider}, monkeypatch)
     response = await ask(gateway, user="jane")
     assert b'nonce="abc"' in response.body
     provider.gate.set()

@@ -11,10 +11,10 @@ from gateway_kit import (
     FRAME,
     LINK,
     LOADER,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
-    page_app,
     planhat,
     rocketlane,
     settings,
@@ -43,7 +43,7 @@ class Site:
         providers = {"success": self.success, "onboarding": self.onboarding, "under_score": ScriptedProvider()}
         identify, portals = top.pop("identify", None), top.pop("portals", None) or {"success": planhat(*inject)}
         config = settings(portals=portals, trusted_proxies=["127.0.0.1/32"], **top)
-        self.host = page_app()
+        self.host = PageApp()
         self.app = wrapped(self.host, config, providers, monkeypatch, identify)
 
     async def ask(

@@ -11,11 +11,11 @@ import pytest
 from gateway_kit import (
     BROWSER,
     ENVIRON,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
     http_scope,
-    page_app,
     planhat,
     rocketlane,
     settings,
@@ -43,7 +43,7 @@ class Site:
             "onboarding": rocketlane(hook={"secret": {"env": "KEY"}, "header": "X-Hook-Secret"}),
             "silent": planhat(),
         }
-        self.app: PortalGatewayMiddleware = wrapped(page_app(), settings(portals=portals), self.providers, monkeypatch)
+        self.app: PortalGatewayMiddleware = wrapped(PageApp(), settings(portals=portals), self.providers, monkeypatch)
 
     async def post(self, name: str, body: Any, *headers: tuple[bytes, bytes], method: str = "POST") -> Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import pytest
-from gateway_kit import BROWSER, ScriptedProvider, ask, fill_session, page_app, rocketlane, settings, wrapped
+from gateway_kit import BROWSER, PageApp, ScriptedProvider, ask, fill_session, rocketlane, settings, wrapped
 
 from portal_gateway import EndUser, PortalGatewayMiddleware
 from portal_gateway.models import Access
@@ -19,7 +19,7 @@ class Site:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 303, identify: Any = None, **top: Any) -> None:
         self.provider = ScriptedProvider(Access.grant("vendor_yes"))
-        self.host: Any = page_app(b"Bye", status=status)
+        self.host: Any = PageApp(b"Bye", status=status)
         portals = {"onboarding": rocketlane(), "second": rocketlane()}
         config = settings(portals=portals, **{"logout": LOGOUT, **top})
         providers = dict.fromkeys(portals, self.provider)

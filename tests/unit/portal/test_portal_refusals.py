@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from gateway_kit import BROWSER, FETCH, IN_FRAME, ScriptedProvider, ask, page_app, rocketlane, settings, wrapped
+from gateway_kit import BROWSER, FETCH, IN_FRAME, PageApp, ScriptedProvider, ask, rocketlane, settings, wrapped
 
 from portal_gateway import PortalGatewayMiddleware
 from portal_gateway.errors import VendorBusy
@@ -19,7 +19,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> PortalGatewayMiddleware:
     config = settings(portals={"onboarding": rocketlane()}, login_url="/login?next={next}", brand={"name": "Acme"})
     provider = ScriptedProvider()
     provider.by_user["omar"] = VendorBusy("busy", 2.2)
-    return wrapped(page_app(), config, {"onboarding": provider}, monkeypatch)
+    return wrapped(PageApp(), config, {"onboarding": provider}, monkeypatch)
 
 
 async def test_a_page_is_in_the_visitors_language(app: Any) -> None:

@@ -12,11 +12,11 @@ from gateway_kit import (
     FETCH,
     IN_FRAME,
     VENDOR,
+    PageApp,
     Response,
     ScriptedProvider,
     ask,
     http_scope,
-    page_app,
     planhat,
     rocketlane,
     settings,
@@ -49,7 +49,7 @@ class Site:
         self.success.embeds = False
         providers = {"success": self.success, "onboarding": self.onboarding}
         top.setdefault("portals", {"success": planhat(), "onboarding": rocketlane(referrer_policy="no-referrer")})
-        self.app: PortalGatewayMiddleware = wrapped(page_app(), settings(**top), providers, monkeypatch, identify)
+        self.app: PortalGatewayMiddleware = wrapped(PageApp(), settings(**top), providers, monkeypatch, identify)
 
     async def get(self, path: str, *headers: tuple[bytes, bytes], user: str | None = "jane", **others: Any) -> Response:
         return await ask(self.app, f"/portal{path}", *(headers or BROWSER), user=user, **others)
