@@ -7,7 +7,7 @@ BENCH := .venv-bench
 BENCH_STAMP := $(BENCH)/.ready
 UPSTREAMS := .venv-upstreams
 UPSTREAMS_STAMP := $(UPSTREAMS)/.ready
-EXTENSION := setup.py $(wildcard portal_gateway/html/c/*)
+EXTENSIONS := setup.py $(wildcard portal_gateway/*/c/*)
 COMPILED := $(CURDIR)/build/compiled
 SOURCES := pyproject.toml setup.py $(shell find portal_gateway -name '*.py' -o -name '*.[ch]')
 # Nothing from here but the package that wheels hold.
@@ -89,10 +89,10 @@ $(BENCH_STAMP): pyproject.toml requirements.lock bench/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The editable install has built it too; this is for when its source changes, or when the compiler comes later.
-%/.built: %/.ready $(EXTENSION)
+# The editable install has built them too; this is for when their sources change, or when the compiler comes later.
+%/.built: %/.ready $(EXTENSIONS)
 	$*/bin/python setup.py --quiet build_ext --inplace
-	@if ls portal_gateway/html/_compiled.*.so >/dev/null 2>&1; then touch $@; fi
+	@if ls portal_gateway/wire/_compiled.*.so >/dev/null 2>&1; then touch $@; fi
 
 $(COMPILED)/.built: $(STAMP) $(SOURCES)
 	rm -rf build dist

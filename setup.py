@@ -1,8 +1,8 @@
 """What pyproject.toml cannot say: what of the package is compiled.
 
-Always, where there is a C compiler, the extension of the HTML engine: one build serves every Python from 3.11 on,
-except those without the GIL, which have no stable ABI yet. Without a compiler the package is whole, with runs.py in its
-place.
+Always, where there is a C compiler, the extensions of the rooms `html` and `wire`: one build serves every Python from
+3.11 on, except those without the GIL, which have no stable ABI yet. Without a compiler the package is whole, with
+Python in their place (runs.py and speedups.py, header_names.py).
 
 With PORTAL_GATEWAY_COMPILE=1 also what each request and page passes through, for one version of Python, by mypyc
 (https://mypyc.readthedocs.io): the same sources at half of the cost. Wheels and the image are made that way. What is
@@ -10,14 +10,16 @@ made for every request is a plain class in there: the `__init__` that a dataclas
 """
 
 import os
+import sys
 import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCES = Path("portal_gateway/html/c")
 COMPILES = os.environ.get("PORTAL_GATEWAY_COMPILE") == "1"
 STABLE_ABI = not (COMPILES or sysconfig.get_config_var("Py_GIL_DISABLED"))
+# Not by way of a table of jumps, for which caches have to be filled, too.
+DIRECT_CALLS = ["-fvisibility=hidden", "-fno-plt"] if sys.platform == "linux" else []
 HOT = {
     "": ["front_door", "models"],
     "access": ["freshness", "keys", "memory", "service"],
@@ -42,12 +44,13 @@ HOT = {
 }  # fmt: skip
 
 
-def compiled_html() -> Extension:
+def compiled_room(room: str) -> Extension:
+    sources = Path("portal_gateway", room, "c")
     return Extension(
-        "portal_gateway.html._compiled",
-        sources=[str(SOURCES / name) for name in ("find.c", "module.c", "names.c", "runs.c", "tags.c")],
-        depends=[str(SOURCES / name) for name in ("find.h", "runs.h", "tags.h")],
-        extra_compile_args=["-std=c11", "-fvisibility=hidden"] if sysconfig.get_platform() != "win32" else [],
+        f"portal_gateway.{room}._compiled",
+        sources=sorted(map(str, sources.glob("*.c"))),
+        depends=sorted(map(str, sources.glob("*.h"))),
+        extra_compile_args=["-std=c11", *DIRECT_CALLS],
         py_limited_api=STABLE_ABI,
         optional=True,
     )
@@ -59,10 +62,13 @@ def compiled_hot() -> list[Extension]:
     paths = [str(Path("portal_gateway", room, f"{name}.py")) for room, names in HOT.items() for name in names]
     # What other packages say of their types depends on what is installed; the build shall not.
     flags = ["--config-file=", "--no-site-packages", "--ignore-missing-imports", "--follow-imports=silent"]
-    return mypycify([*flags, *paths], opt_level="3", debug_level="0", group_name="portal_gateway")
+    extensions = mypycify([*flags, *paths], opt_level="3", debug_level="0", group_name="portal_gateway")
+    for extension in extensions:
+        extension.extra_compile_args += DIRECT_CALLS
+    return extensions
 
 
 setup(
-    ext_modules=[compiled_html(), *(compiled_hot() if COMPILES else [])],
+    ext_modules=[compiled_room("html"), compiled_room("wire"), *(compiled_hot() if COMPILES else [])],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
 )

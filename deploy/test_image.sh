@@ -39,8 +39,8 @@ fail() {
 }
 $buildah run "$container" -- portal-gateway --help >/dev/null || fail "does not answer --help"
 echo "answers --help"
-$buildah run "$container" -- python -c "import portal_gateway.html._compiled" || fail "has no C extension"
-echo "has the C extension"
+$buildah run "$container" -- python -c "import portal_gateway.html._compiled, portal_gateway.wire._compiled" || fail "lacks a C extension"
+echo "has the C extensions"
 $buildah run "$container" -- python -c "import portal_gateway.http11.cycle as m; assert m.__file__.endswith('.so')" ||
   fail "is not compiled"
 echo "is compiled"

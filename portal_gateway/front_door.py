@@ -19,7 +19,8 @@ from portal_gateway.injection.stream import CompressedPage, Injector, PageRespon
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import ASGIApp, RawHeaders, Receive, Scope, Send, as_dict
-from portal_gateway.wire.requests import own_origin, route_path
+from portal_gateway.wire.header_names import fields_named
+from portal_gateway.wire.requests import is_below, own_origin, route_path
 from portal_gateway.wire.trust import strip_headers
 from portal_gateway.wire.urls import origin_of
 
@@ -51,9 +52,11 @@ class FrontDoor:
         self._events = gateway.events
         self._tags = gateway.tags
         self._mount = settings.mount_path
-        self._identity_headers = gateway.identity_headers
+        self._identity_headers = fields_named(gateway.identity_headers, folded=True)
+        self._has_identity_headers = bool(gateway.identity_headers)
         self._trusted = gateway.trusted
-        self._page_at = gateway.rules.for_path
+        #: What goes into the page at a path; None for paths without a rule, and for our own.
+        self.page_at = gateway.rules.for_path
         # A request of our own to the app needs the scope as it was before the app.
         self._copies_scopes = gateway.decider.asks_the_app
         self._public_origin = None if settings.public_url is None else _usable_origin(settings.public_url)
@@ -72,12 +75,13 @@ class FrontDoor:
             return self._no_page(app, scope, receive, send), None
         scope = self.believed(scope)
         path = route_path(scope)
-        if self.is_own(path):
+        page = self.page_at(path)
+        if page is None and self.is_own(path):
             return self._gateway.routes(scope, receive, send, path[len(self._mount) :]), None
-        request = self.page_request(scope, path)
+        request = self.page_request(scope, page)
         if isinstance(request, PageRequest):
             response = self.page_response(request, send)
-            return app(request.scope, receive, response.send), response
+            return app(request.scope, receive, response), response
         if self._server_timing:
             send = announcing(send, request)
         return app(scope, receive, send), None
@@ -94,22 +98,20 @@ class FrontDoor:
         """`scope` without what only trusted proxies may say: who the end user is."""
         sent = scope["headers"]
         headers = h.as_pairs(sent)
-        if self._identity_headers and not self._trusted.trusts(scope):
+        if self._has_identity_headers and not self._trusted.trusts(scope):
             headers = strip_headers(headers, self._identity_headers)
         return scope if headers is sent else {**scope, "headers": headers}
 
     def is_own(self, path: str) -> bool:
         """Whether `path` is one of the gateway's own, which the app never sees."""
-        mount = self._mount
-        return path.startswith(mount) and (len(path) == len(mount) or path[len(mount)] == "/")
+        return is_below(path, self._mount)
 
-    def page_request(self, scope: Scope, path: str) -> PageRequest | str:
-        """The believed request for `path` as a page's, or the reason why it is none, which is counted.
+    def page_request(self, scope: Scope, page: PagePlacements | None) -> PageRequest | str:
+        """The believed request for what may be `page`, or the reason why it is none, which is counted.
 
         The scope is mostly the server's own. The app's session middleware will fill this very mapping, which is where
         identity looks later.
         """
-        page = self._page_at(path)
         if page is None:
             self._events.not_injected("no_rule")
             return "no_rule"

@@ -65,7 +65,8 @@ class Gateway:
         directory = self.directory = Directory(self._portals(), self._access, self.events)
         self.joining = build_joining(settings, self._admissions(), self._store, self.events, self._mailer)
         origins = {name: provider.frame_origin for name, provider in self._providers.items()}
-        self.rules = RuleSet(settings.portals, origins, settings.language or FALLBACK)
+        language = settings.language or FALLBACK
+        self.rules = RuleSet(settings.portals, origins, language, mount_path=settings.mount_path)
         self.tags = LoaderTags(self.rules.version(settings.mount_path, assets.widget_version))
         policies = {name: portal.referrer_policy for name, portal in settings.portals.items()}
         snippets = Snippets(settings.mount_path, settings.mount_path + assets.widget_path, policies)

@@ -14,9 +14,10 @@ from portal_gateway.identity.fields import user_from
 from portal_gateway.models import EndUser
 from portal_gateway.settings.identity import HeadersIdentity
 from portal_gateway.wire.asgi import Scope
+from portal_gateway.wire.header_names import fields_named, fold_name
 from portal_gateway.wire.headers import as_pairs
 from portal_gateway.wire.memo import Memo
-from portal_gateway.wire.trust import TrustedPeers, fold_name
+from portal_gateway.wire.trust import TrustedPeers
 
 MAX_USERS = 4096
 
@@ -33,7 +34,7 @@ class HeadersSource:
         self._by_folded = {fold_name(name.encode()): name for name in settings.header_names()}
         # The same people come again: what their headers say is read once.
         self._user_of = Memo(self._read, max_entries=MAX_USERS, max_key=1024)
-        self._is_ours: Memo[bytes, bool] = Memo(lambda name: fold_name(name) in self._by_folded)
+        self._ours = fields_named(self._by_folded, folded=True)
 
     @property
     def header_names(self) -> frozenset[bytes]:
@@ -44,8 +45,7 @@ class HeadersSource:
         """The user the proxy names. Raises IdentityError if the headers are ambiguous or not UTF-8."""
         if not self._trusted.trusts(scope):
             return None
-        ours = self._is_ours
-        return self._user_of[tuple([field for field in as_pairs(scope["headers"]) if ours[field[0]]])]
+        return self._user_of[tuple(self._ours(as_pairs(scope["headers"])))]
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """The same."""

@@ -8,6 +8,7 @@ from portal_gateway.html.codings import is_decodable
 from portal_gateway.injection.conditional import REQUEST_VALIDATORS, LoaderTags
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import RawHeaders, Scope
+from portal_gateway.wire.header_names import fields_named
 from portal_gateway.wire.headers import HeaderPairs
 from portal_gateway.wire.memo import Memo
 from portal_gateway.wire.requests import PARTIAL_MARKS, PREFETCH_MARKS, is_partial, is_prefetch
@@ -22,19 +23,13 @@ _DECISIVE: Final = frozenset(
     {b"accept", b"sec-fetch-dest", b"range", b"if-range", *_PAGE_SWAPS, *PREFETCH_MARKS, *PARTIAL_MARKS}
 )
 _CHANGED: Final = frozenset({b"accept-encoding", b"range", *REQUEST_VALIDATORS})
-_OF_NOTE: Final = _DECISIVE | _CHANGED
-# Beside a destination these decide nothing.
-_BESIDE_DESTINATION: Final = frozenset({b"accept", *_CHANGED}) - {b"range", b"if-range"}
+#: What `refusal` and `page_request_headers` look at: little, and often nothing.
+fields_of_note: Final = fields_named(_DECISIVE | _CHANGED)
 
 
 def request_refusal(scope: Scope) -> str | None:
     """Why the response to this request is not a page to inject into, or None."""
     return refusal(scope["method"], fields_of_note(h.as_pairs(scope["headers"])))
-
-
-def fields_of_note(headers: RawHeaders) -> RawHeaders:
-    """What `refusal` and `page_request_headers` look at: little, and often nothing."""
-    return [field for field in headers if field[0] in _OF_NOTE]
 
 
 def refusal(method: str, noted: RawHeaders) -> str | None:
@@ -47,10 +42,10 @@ def refusal(method: str, noted: RawHeaders) -> str | None:
     for name, value in noted:
         if name == b"sec-fetch-dest" and destination is None:
             destination = value
-        elif name not in _BESIDE_DESTINATION:
+        elif name not in (b"accept", b"accept-encoding", b"if-none-match", b"if-modified-since"):
             break
     else:
-        # Browsers say what for, and mostly nothing else of note.
+        # Browsers say what for, and mostly nothing else that decides.
         if destination == b"document":
             return None
         if destination == b"empty":

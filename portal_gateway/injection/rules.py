@@ -15,6 +15,7 @@ from portal_gateway.languages.catalogue import FALLBACK, Language, LanguageTag, 
 from portal_gateway.providers.base import Purpose
 from portal_gateway.settings.portals import InjectRule, PortalSettings
 from portal_gateway.wire.memo import Memo
+from portal_gateway.wire.requests import is_below
 
 # Start tags that end an open paragraph (HTML 13.2.6.4.7), and those that a template should not have there either.
 _BLOCK = re.compile(
@@ -63,9 +64,12 @@ class RuleSet:
         portals: Mapping[str, PortalSettings],
         frame_origins: Mapping[str, str],
         tag: LanguageTag = FALLBACK,
+        *,
+        mount_path: str = "/portal",
     ) -> None:
-        """`tag` is the language of what is said beside the portals' labels."""
+        """`tag` is the language of what is said beside the portals' labels. At `mount_path`, no page is the app's."""
         texts = language(tag)
+        self._mount_path = mount_path
         self._rules: list[tuple[re.Pattern[str], Placement]] = []
         for name, portal in portals.items():
             for rule in portal.inject:
@@ -89,7 +93,7 @@ class RuleSet:
         return sha256(described.encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
     def _find(self, path: str) -> PagePlacements | None:
-        if len(path) > MAX_PATH:
+        if len(path) > MAX_PATH or is_below(path, self._mount_path):
             return None
         indexes = tuple(i for i, (pattern, _) in enumerate(self._rules) if pattern.fullmatch(path))
         if indexes not in self._pages:

@@ -82,7 +82,7 @@ class Injector:
 
 
 class PageResponder:
-    """Wraps `send` for one request. If it is open when the app has returned or failed, call `aclose`."""
+    """The `send` of one request, for the app. If it is open when the app has returned or failed, call `aclose`."""
 
     _plan: Plan | None = None
     _outcomes: Outcomes | None = None
@@ -102,7 +102,7 @@ class PageResponder:
         self._page = page
         self._revalidates = revalidates
 
-    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
         if self._passes:
             return self._send(message)

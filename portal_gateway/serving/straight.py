@@ -13,6 +13,7 @@ from portal_gateway.front_door import FrontDoor, PageRequest
 from portal_gateway.http11.connection import Connection
 from portal_gateway.http11.request_head import RequestHead
 from portal_gateway.injection.compress import IS_COMPRESSIBLE_TYPE
+from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.proxy.headers import UpstreamRequest
 from portal_gateway.proxy.straight import StraightCycle
@@ -32,13 +33,16 @@ class StraightPath:
 
     def __call__(self, connection: Connection, request: RequestHead, scope: Scope) -> StraightCycle | None:
         app = self._runtimes.sidecar.app
-        settings = app.gateway.settings
+        door, settings = app.front_door, app.gateway.settings
         path = route_path(scope)
         signs_out = settings.logout is not None and path in settings.logout.paths
-        if app.front_door.is_own(path) or signs_out or settings.server_timing:
+        if signs_out or settings.server_timing:
             return None
         try:
-            passage = StraightPassage(self._runtimes, self._observer, scope, path)
+            page = door.page_at(path)
+            if page is None and door.is_own(path):
+                return None
+            passage = StraightPassage(self._runtimes, self._observer, scope, page)
         except Exception:
             return None  # a fault of ours, which the layers of the app meet, too, and answer
         return StraightCycle(connection, request, scope, passage)
@@ -50,19 +54,21 @@ class StraightPassage:
     # Where a page may come of it.
     _request: PageRequest | None = None
 
-    def __init__(self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, path: str) -> None:
+    def __init__(
+        self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, page: PagePlacements | None
+    ) -> None:
         self._runtimes = runtimes
         self._sidecar = runtimes.sidecar
         self._door = self._sidecar.app.front_door
-        self._scope = self._admit(self._door, scope, path)
+        self._scope = self._admit(self._door, scope, page)
         # Last, since what is counted as begun has to end.
         self._observed = observer.begin(self._scope)
         self._runtime = runtimes.enter()
 
-    def _admit(self, door: FrontDoor, scope: Scope, path: str) -> Scope:
+    def _admit(self, door: FrontDoor, scope: Scope, page: PagePlacements | None) -> Scope:
         """The request as the app behind gets it."""
         scope = door.believed(scope)
-        request = door.page_request(scope, path)
+        request = door.page_request(scope, page)
         if not isinstance(request, PageRequest):
             return scope
         self._request = request
@@ -93,7 +99,7 @@ class StraightPassage:
             assert self._request is not None
             response = self._door.page_response(self._request, self._named(send))
             try:
-                await relay(self._scope, receive, response.send)
+                await relay(self._scope, receive, response)
             finally:
                 if response.is_open():
                     await response.aclose()

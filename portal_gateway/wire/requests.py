@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import Scope
+from portal_gateway.wire.header_names import fields_named
 from portal_gateway.wire.headers import HeaderPairs
 
 # Headers by which browsers and proxies announce that they fetch ahead.
@@ -16,7 +17,7 @@ PREFETCH_MARKS: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 PARTIAL_MARKS: Final = frozenset(
     {b"hx-request", b"turbo-frame", b"x-pjax", b"x-up-target", b"x-up-version", b"x-requested-with"}
 )
-_ORIGIN_NAMES: Final = frozenset({b"host", b"x-forwarded-proto", b"x-forwarded-host"})
+_ORIGIN_FIELDS: Final = fields_named({b"host", b"x-forwarded-proto", b"x-forwarded-host"})
 _WHOLE_BODY_MARKS: Final = (b"hx-boosted", b"hx-history-restore-request")
 
 
@@ -87,6 +88,11 @@ def route_path(scope: Scope) -> str:
     return path
 
 
+def is_below(path: str, mount: str) -> bool:
+    """Whether `path` is `mount` or below it, on a border of segments."""
+    return path.startswith(mount) and (len(path) == len(mount) or path[len(mount)] == "/")
+
+
 def own_target(scope: Scope) -> str:
     """Path and query of the request, percent-encoded, as a browser may be sent back to it."""
     root: str = scope.get("root_path", "").rstrip("/")
@@ -96,7 +102,7 @@ def own_target(scope: Scope) -> str:
 
 def own_origin(scope: Scope, *, behind_proxy: bool) -> str:
     """The origin under which the browser asked. `behind_proxy`: X-Forwarded-Proto and -Host are to be believed."""
-    named = tuple([(name, value) for name, value in scope["headers"] if name in _ORIGIN_NAMES])
+    named = tuple(_ORIGIN_FIELDS(h.as_pairs(scope["headers"])))
     return _origin(scope.get("scheme", "http"), named, behind_proxy)
 
 

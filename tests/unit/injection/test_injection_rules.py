@@ -66,6 +66,13 @@ def test_a_path_longer_than_any_page_has_no_rule_and_is_not_remembered() -> None
     assert rules._found.keys() == {"/" + "x" * (MAX_PATH - 1)}
 
 
+def test_no_rule_is_for_the_paths_of_the_gateway() -> None:
+    settings = load_settings({"portals": {"success": planhat({"at": "nav"})}}, environ=ENVIRON)
+    rules = RuleSet(settings.portals, ORIGINS, mount_path="/help")
+    assert [rules.for_path(path) for path in ("/help", "/help/", "/help/success")] == [None] * 3
+    assert None not in [rules.for_path(path) for path in ("/", "/helpers", "/a/help", "/portal")]
+
+
 def test_the_longest_budget_of_a_page_counts() -> None:
     rules = rule_set({"at": "nav"}, onboarding=({"at": "main"},), access={"budget_ms": 20})
     page = rules.for_path("/")

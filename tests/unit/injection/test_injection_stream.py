@@ -35,10 +35,10 @@ class Exchange:
 
     async def start(self, *headers: tuple[bytes, bytes], status: int = 200, **others: Any) -> None:
         start = {"type": "http.response.start", "status": status, "headers": [HTML, *headers], **others}
-        await self.responder.send(start)
+        await self.responder(start)
 
     async def body(self, data: bytes, more: bool = False) -> None:
-        await self.responder.send({"type": "http.response.body", "body": data, "more_body": more})
+        await self.responder({"type": "http.response.body", "body": data, "more_body": more})
 
     @property
     def types(self) -> list[str]:
@@ -247,7 +247,7 @@ class TestFaults:
         p = parts(NAV)
         exchange = Exchange(p)
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", "text/html")]}
-        await exchange.responder.send(start)
+        await exchange.responder(start)
         assert exchange.response.messages == [start]
         assert p.counts["not_injected", "", "internal_error"] == 1
 
@@ -308,10 +308,10 @@ class TestMessages:
 
     async def test_other_messages_and_keys_survive(self, parts: Make) -> None:
         exchange = Exchange(await cached(parts(NAV)))
-        await exchange.responder.send({"type": "http.response.early_hint", "links": [b"<x>"]})
+        await exchange.responder({"type": "http.response.early_hint", "links": [b"<x>"]})
         await exchange.start(trailers=True)
         await exchange.body(PAGE)
-        await exchange.responder.send({"type": "http.response.trailers", "headers": [(b"a", b"b")]})
+        await exchange.responder({"type": "http.response.trailers", "headers": [(b"a", b"b")]})
         assert exchange.types == ["early_hint", "start", "body", "trailers"]
         assert exchange.response.messages[1]["trailers"] is True
         assert exchange.response.messages[-1] == {"type": "http.response.trailers", "headers": [(b"a", b"b")]}
@@ -320,7 +320,7 @@ class TestMessages:
         p = parts(NAV)
         exchange = Exchange(p)
         await exchange.start(LENGTH)
-        await exchange.responder.send({"type": "http.response.pathsend", "path": "/srv/page.html"})
+        await exchange.responder({"type": "http.response.pathsend", "path": "/srv/page.html"})
         assert exchange.types == ["start", "pathsend"]
         assert exchange.response.headers == [HTML, LENGTH]
         assert p.counts["not_injected", "", "opaque_body"] == 1
@@ -344,20 +344,18 @@ class TestMessages:
 
     async def test_headers_may_be_missing_or_come_from_a_generator(self, parts: Make) -> None:
         exchange = Exchange(await cached(parts(NAV)))
-        await exchange.responder.send(
-            {"type": "http.response.start", "status": 200, "headers": (pair for pair in [HTML])}
-        )
+        await exchange.responder({"type": "http.response.start", "status": 200, "headers": (pair for pair in [HTML])})
         await exchange.body(PAGE)
         assert LINK in exchange.response.body
         bare = Exchange(parts(NAV))
-        await bare.responder.send({"type": "http.response.start", "status": 204})
+        await bare.responder({"type": "http.response.start", "status": 204})
         await bare.body(b"")
         assert bare.response.headers == []
 
     async def test_the_apps_own_list_of_headers_is_not_changed(self, parts: Make) -> None:
         exchange = Exchange(await cached(parts(NAV)))
         headers = [HTML, LENGTH]
-        await exchange.responder.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await exchange.responder({"type": "http.response.start", "status": 200, "headers": headers})
         await exchange.body(PAGE)
         assert headers == [HTML, LENGTH]
 

@@ -1,0 +1,195 @@
+/* portal_gateway.wire._compiled: names of headers that are looked for in every request. */
+
+#define Py_LIMITED_API 0x030b0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef unsigned char Byte;
+
+typedef struct {
+    const Byte *bytes;
+    size_t size;
+    Byte slot;
+} Name;
+
+enum { SLOTS = 256, MOST_NAMES = 255 };
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *given; /* whose bytes the names are */
+    int folded;
+    size_t count;
+    Name *names; /* in the order of their slots */
+    /* One more than the place of the first name of a slot. */
+    Byte first[SLOTS];
+} HeaderNames;
+
+static Byte fold(Byte byte)
+{
+    if (byte == '_')
+        return '-';
+    return byte >= 'A' && byte <= 'Z' ? (Byte)(byte | 0x20) : byte;
+}
+
+/* Little of a name, so that those that are not sought, which is most of them, cost little; and the same for all names
+   that fold to the same: the bits in which these differ are left out. */
+enum { TELLING = 0xFF & ~(('a' ^ 'A') | ('-' ^ '_')) };
+
+static Byte slot_of(const Byte *name, size_t size)
+{
+    return size ? (Byte)(size * 11 + (name[0] & TELLING) * 3u + (name[size - 1] & TELLING) * 5u) : 0;
+}
+
+static int is_same(const HeaderNames *self, const Name *sought, const Byte *name, size_t size)
+{
+    if (sought->size != size)
+        return 0;
+    if (!self->folded)
+        return !memcmp(sought->bytes, name, size);
+    for (size_t i = 0; i < size; i++)
+        if (fold(name[i]) != sought->bytes[i])
+            return 0;
+    return 1;
+}
+
+static int is_among(const HeaderNames *self, const Byte *name, size_t size)
+{
+    Byte slot = slot_of(name, size);
+    if (!self->first[slot])
+        return 0;
+    for (size_t i = self->first[slot] - 1u; i < self->count && self->names[i].slot == slot; i++)
+        if (is_same(self, &self->names[i], name, size))
+            return 1;
+    return 0;
+}
+
+static PyObject *among(PyObject *object, PyObject *headers)
+{
+    const HeaderNames *self = (const HeaderNames *)object;
+    PyObject *found = PyList_New(0);
+    Py_ssize_t count = found ? PyList_Size(headers) : -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *field = PyList_GetItem(headers, i);
+        PyObject *name = field ? PyTuple_GetItem(field, 0) : NULL;
+        char *bytes;
+        Py_ssize_t size;
+        if (!name || PyBytes_AsStringAndSize(name, &bytes, &size) < 0 ||
+            (is_among(self, (const Byte *)bytes, (size_t)size) && PyList_Append(found, field) < 0))
+            break;
+    }
+    if (!PyErr_Occurred())
+        return found;
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyErr_SetString(PyExc_TypeError, "headers are a list of tuples that begin with a name as bytes");
+    Py_XDECREF(found);
+    return NULL;
+}
+
+static int by_slot(const void *one, const void *other)
+{
+    return ((const Name *)one)->slot - ((const Name *)other)->slot;
+}
+
+static int keep(HeaderNames *self)
+{
+    size_t count = (size_t)PyTuple_Size(self->given);
+    if (count > MOST_NAMES) {
+        PyErr_Format(PyExc_ValueError, "HeaderNames takes %d names at most", MOST_NAMES);
+        return -1;
+    }
+    self->names = PyMem_Calloc(count + 1, sizeof *self->names);
+    if (!self->names) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (; self->count < count; self->count++) {
+        char *bytes;
+        Py_ssize_t size;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(self->given, (Py_ssize_t)self->count), &bytes, &size) < 0)
+            return -1;
+        self->names[self->count] = (Name){
+            .bytes = (const Byte *)bytes,
+            .size = (size_t)size,
+            .slot = slot_of((const Byte *)bytes, (size_t)size),
+        };
+    }
+    qsort(self->names, count, sizeof *self->names, by_slot);
+    for (size_t i = count; i-- > 0;)
+        self->first[self->names[i].slot] = (Byte)(i + 1);
+    return 0;
+}
+
+static PyObject *new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    static char *known[] = {"names", "folded", NULL};
+    PyObject *names;
+    int folded = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$p:HeaderNames", known, &names, &folded))
+        return NULL;
+    HeaderNames *self = (HeaderNames *)PyType_GenericAlloc(type, 0);
+    if (self) {
+        self->folded = folded;
+        self->given = PySequence_Tuple(names);
+        if (!self->given || keep(self) < 0) {
+            Py_DECREF(self);
+            self = NULL;
+        }
+    }
+    return (PyObject *)self;
+}
+
+static void dealloc(PyObject *object)
+{
+    HeaderNames *self = (HeaderNames *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyMem_Free(self->names);
+    Py_XDECREF(self->given);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"among", among, METH_O, "among(headers): those of the headers, a list of pairs, that have one of the names."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot type_slots[] = {
+    {Py_tp_doc, "HeaderNames(names, *, folded=False): see header_names.py."},
+    {Py_tp_new, new},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec type_spec = {
+    .name = "portal_gateway.wire._compiled.HeaderNames",
+    .basicsize = sizeof(HeaderNames),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = type_slots,
+};
+
+static int add_type(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &type_spec, NULL);
+    int added = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+    Py_XDECREF(type);
+    return added;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, add_type},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "portal_gateway.wire._compiled",
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__compiled(void)
+{
+    return PyModuleDef_Init(&definition);
+}
