@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from portal_gateway.gateway import Gateway
 from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
-from portal_gateway.injection.compress import CompressedSend, coding_for, compressed_whole
 from portal_gateway.injection.requests import fields_of_note, page_request_headers, refusal
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.stream import CompressedPage, Injector, PageResponder, announcing
@@ -26,17 +25,6 @@ from portal_gateway.wire.urls import origin_of
 
 # Ways of sending a body that we could not look into.
 _OPAQUE_BODIES: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
-
-
-class PageRequest:
-    """A request whose answer may be a page with a place for a snippet."""
-
-    def __init__(self, scope: Scope, client_headers: RawHeaders, page: PagePlacements, *, revalidates: bool) -> None:
-        """`scope` is the app's, `client_headers` are as they came; `revalidates`: with a validator of ours."""
-        self.scope = scope
-        self.client_headers = client_headers
-        self.page = page
-        self.revalidates = revalidates
 
 
 class FrontDoor:
@@ -78,12 +66,12 @@ class FrontDoor:
         page = self.page_at(path)
         if page is None and self.is_own(path):
             return self._gateway.routes(scope, receive, send, path[len(self._mount) :]), None
-        request = self.page_request(scope, page)
-        if isinstance(request, PageRequest):
-            response = self.page_response(request, send)
-            return app(request.scope, receive, response), response
+        responder = self.page_responder(scope, page)
+        if isinstance(responder, PageResponder):
+            responder.through(send)
+            return app(responder.scope, receive, responder), responder
         if self._server_timing:
-            send = announcing(send, request)
+            send = announcing(send, responder)
         return app(scope, receive, send), None
 
     def _no_page(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -106,10 +94,11 @@ class FrontDoor:
         """Whether `path` is one of the gateway's own, which the app never sees."""
         return is_below(path, self._mount)
 
-    def page_request(self, scope: Scope, page: PagePlacements | None) -> PageRequest | str:
-        """The believed request for what may be `page`, or the reason why it is none, which is counted.
+    def page_responder(self, scope: Scope, page: PagePlacements | None) -> PageResponder | str:
+        """What is to answer the believed request for what may be `page`, with the scope for the app in it; or the
+        reason why it is no page, which is counted.
 
-        The scope is mostly the server's own. The app's session middleware will fill this very mapping, which is where
+        That scope is mostly the server's own. The app's session middleware will fill this very mapping, which is where
         identity looks later.
         """
         if page is None:
@@ -130,24 +119,9 @@ class FrontDoor:
             if extensions:
                 scope["extensions"] = {k: v for k, v in extensions.items() if k not in _OPAQUE_BODIES}
             keep_state(scope)
-        return PageRequest(scope, sent, page, revalidates=revalidates)
-
-    def page_response(self, request: PageRequest, send: Send) -> PageResponder:
-        """What sends the app's response, in place of `send`."""
-        scope, page, revalidates = request.scope, request.page, request.revalidates
-        if not self._compresses:
-            return PageResponder(self._injector, scope, send, page, revalidates=revalidates)
-        compressed = CompressedSend(send, scope["method"], request.client_headers)
-        return CompressedPage(self._injector, scope, compressed, page, revalidates=revalidates)
-
-    def whole_page(
-        self, request: PageRequest, status: int, headers: RawHeaders, body: bytes
-    ) -> tuple[RawHeaders, bytes] | None:
-        """What `page_response` would send, if that is known at once."""
-        made = self._injector.whole(request.scope, request.page, status, headers, body)
-        if made is None or not self._compresses:
-            return made
-        return compressed_whole(coding_for(request.client_headers), *made)
+        if self._compresses:
+            return CompressedPage(self._injector, scope, page, sent, revalidates=revalidates)
+        return PageResponder(self._injector, scope, page, revalidates=revalidates)
 
     def _own_origin(self, scope: Scope) -> str:
         """The origin of the page in the browser, empty if the request does not tell a usable one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from portal_gateway.html.codings import CodingError
-from portal_gateway.injection.compress import CompressedSend
+from portal_gateway.injection.compress import CompressedSend, coding_for, compressed_whole
 from portal_gateway.injection.conditional import LoaderTags
 from portal_gateway.injection.decide import PageDecider
 from portal_gateway.injection.outcomes import Outcomes
@@ -53,8 +53,7 @@ class Injector:
     def whole(
         self, scope: Scope, page: PagePlacements, status: int, headers: RawHeaders, body: bytes
     ) -> tuple[RawHeaders, bytes] | None:
-        """The head and body of a response that is all there, with snippets in it and nothing to wait for. None if there
-        is more to it: then a PageResponder has to send it."""
+        """See PageResponder."""
         if scope["method"] != "GET":
             return None
         try:
@@ -82,8 +81,10 @@ class Injector:
 
 
 class PageResponder:
-    """The `send` of one request, for the app. If it is open when the app has returned or failed, call `aclose`."""
+    """The `send` that the app gets for one request whose answer may be a page: say first where it goes `through`. If
+    it is open when the app has returned or failed, call `aclose`."""
 
+    _send: Send
     _plan: Plan | None = None
     _outcomes: Outcomes | None = None
     _rewrite: Rewrite | None = None
@@ -92,15 +93,22 @@ class PageResponder:
     # Whether everything from now on passes.
     _passes = False
 
-    def __init__(
-        self, injector: Injector, scope: Scope, send: Send, page: PagePlacements, *, revalidates: bool
-    ) -> None:
-        """`revalidates` says that the request carries a validator of ours."""
+    def __init__(self, injector: Injector, scope: Scope, page: PagePlacements, *, revalidates: bool) -> None:
+        """`scope` is the app's; `revalidates` says that the request carries a validator of ours."""
+        #: The request as the app gets it.
+        self.scope = scope
         self._injector = injector
-        self._scope = scope
-        self._send = send
         self._page = page
         self._revalidates = revalidates
+
+    def through(self, send: Send) -> None:
+        """Send the response there."""
+        self._send = send
+
+    def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        """The head and body that a response which is all there gets, with snippets in it and nothing to wait for. None
+        if there is more to it: then it has to be sent."""
+        return self._injector.whole(self.scope, self._page, status, headers, body)
 
     def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
@@ -147,19 +155,19 @@ class PageResponder:
 
     def _on_page(self, message: Start, headers: RawHeaders) -> Awaitable[None]:
         try:
-            plan = plan_page(headers, self._page, self._injector.own_origin, self._scope)
+            plan = plan_page(headers, self._page, self._injector.own_origin, self.scope)
         except Exception as error:
             plan = self._reason_for(error)
         if isinstance(plan, str):
             return self._begin_original(message, plan)
         start = message.copy()
         start["headers"] = headers.copy()  # apps may reuse their list
-        if self._scope["method"] == "HEAD":
+        if self.scope["method"] == "HEAD":
             self._passes = True
             self._injector.events.not_injected("head")
             return self._send(self._head(start, plan, "head"))
         try:
-            self._outcomes = self._injector.decider.at_hand(self._scope, plan)
+            self._outcomes = self._injector.decider.at_hand(self.scope, plan)
             if self._outcomes is None:
                 self._rewrite = self._new_rewrite(plan)  # which asks from now on
         except Exception as error:
@@ -278,7 +286,7 @@ class PageResponder:
 
     def _new_rewrite(self, plan: Plan) -> Rewrite:
         injector = self._injector
-        args = (self._scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
+        args = (self.scope, plan, self._page, injector.decider, injector.events, self._outcomes, self._own_origin)
         return Rewrite(*args)
 
     def _drop_rewrite(self) -> None:
@@ -292,7 +300,7 @@ class PageResponder:
         return start
 
     def _own_origin(self) -> str:
-        return self._injector.own_origin(self._scope)
+        return self._injector.own_origin(self.scope)
 
     def _reason_for(self, error: Exception) -> str:
         """Why the page is left as it is after `error`. A fault of ours is logged; the page does not suffer."""
@@ -305,11 +313,22 @@ class PageResponder:
 class CompressedPage(PageResponder):
     """A responder whose messages are compressed on their way."""
 
+    _compressed: CompressedSend
+
     def __init__(
-        self, injector: Injector, scope: Scope, compressed: CompressedSend, page: PagePlacements, *, revalidates: bool
+        self, injector: Injector, scope: Scope, page: PagePlacements, client_headers: RawHeaders, *, revalidates: bool
     ) -> None:
-        super().__init__(injector, scope, compressed.send, page, revalidates=revalidates)
-        self._compressed = compressed
+        """`client_headers` are the request's as they came."""
+        super().__init__(injector, scope, page, revalidates=revalidates)
+        self._client_headers = client_headers
+
+    def through(self, send: Send) -> None:
+        self._compressed = CompressedSend(send, self.scope["method"], self._client_headers)
+        super().through(self._compressed.send)
+
+    def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        made = super().whole(status, headers, body)
+        return None if made is None else compressed_whole(coding_for(self._client_headers), *made)
 
     def is_open(self) -> bool:
         return True  # what the compression holds back, nobody else knows of

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from portal_gateway.errors import GatewayError
-from portal_gateway.front_door import FrontDoor, PageRequest
+from portal_gateway.front_door import FrontDoor
 from portal_gateway.http11.connection import Connection
 from portal_gateway.http11.request_head import RequestHead
 from portal_gateway.injection.compress import IS_COMPRESSIBLE_TYPE
 from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.stream import PageResponder
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.proxy.headers import UpstreamRequest
 from portal_gateway.proxy.straight import StraightCycle
@@ -52,15 +53,14 @@ class StraightPassage:
     """One request for the app behind."""
 
     # Where a page may come of it.
-    _request: PageRequest | None = None
+    _responder: PageResponder | None = None
 
     def __init__(
         self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, page: PagePlacements | None
     ) -> None:
         self._runtimes = runtimes
         self._sidecar = runtimes.sidecar
-        self._door = self._sidecar.app.front_door
-        self._scope = self._admit(self._door, scope, page)
+        self._scope = self._admit(self._sidecar.app.front_door, scope, page)
         # Last, since what is counted as begun has to end.
         self._observed = observer.begin(self._scope)
         self._runtime = runtimes.enter()
@@ -68,17 +68,17 @@ class StraightPassage:
     def _admit(self, door: FrontDoor, scope: Scope, page: PagePlacements | None) -> Scope:
         """The request as the app behind gets it."""
         scope = door.believed(scope)
-        request = door.page_request(scope, page)
-        if not isinstance(request, PageRequest):
+        responder = door.page_responder(scope, page)
+        if not isinstance(responder, PageResponder):
             return scope
-        self._request = request
-        return request.scope
+        self._responder = responder
+        return responder.scope
 
     def outgoing(self) -> tuple[Upstream, UpstreamRequest]:
         return self._sidecar.proxy.outgoing(self._scope)
 
     def passing(self, status: int, headers: RawHeaders) -> RawHeaders | None:
-        if self._request is not None:
+        if self._responder is not None:
             if status == 304:  # perhaps to a validator of ours
                 return None
             for name, value in headers:
@@ -88,21 +88,22 @@ class StraightPassage:
         return self._observed.named(headers)
 
     def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
-        assert self._request is not None
-        made = self._door.whole_page(self._request, status, headers, body)
+        assert self._responder is not None
+        made = self._responder.whole(status, headers, body)
         return None if made is None else (self._observed.named(made[0]), made[1])
 
     def around(self, relay: ASGIApp) -> ASGIApp:
         relay = self._sidecar.pages.around(relay)
 
         async def injecting(_: Scope, receive: Receive, send: Send) -> None:
-            assert self._request is not None
-            response = self._door.page_response(self._request, self._named(send))
+            responder = self._responder
+            assert responder is not None
+            responder.through(self._named(send))
             try:
-                await relay(self._scope, receive, response)
+                await relay(self._scope, receive, responder)
             finally:
-                if response.is_open():
-                    await response.aclose()
+                if responder.is_open():
+                    await responder.aclose()
 
         return injecting
 

@@ -31,7 +31,8 @@ class Exchange:
         gateway = p.gateway
         injector = Injector(gateway.decider, gateway.tags, gateway.events, lambda _: "https://app.acme.com", timing)
         scope = http_scope(method=method, session=session_of(user))
-        self.responder = PageResponder(injector, scope, self.response.send, p.page, revalidates=revalidates)
+        self.responder = PageResponder(injector, scope, p.page, revalidates=revalidates)
+        self.responder.through(self.response.send)
 
     async def start(self, *headers: tuple[bytes, bytes], status: int = 200, **others: Any) -> None:
         start = {"type": "http.response.start", "status": status, "headers": [HTML, *headers], **others}
