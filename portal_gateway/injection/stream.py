@@ -50,28 +50,6 @@ class Injector:
     own_origin: Callable[[Scope], str]
     server_timing: bool
 
-    def whole(
-        self, scope: Scope, page: PagePlacements, status: int, headers: RawHeaders, body: bytes
-    ) -> tuple[RawHeaders, bytes] | None:
-        """See PageResponder."""
-        if scope["method"] != "GET":
-            return None
-        try:
-            plan = quick_refusal(status, headers) or plan_page(headers, page, self.own_origin, scope)
-            outcomes = None if isinstance(plan, str) else self.decider.at_hand(scope, plan)
-            if isinstance(plan, str) or outcomes is None:
-                return None
-            made = whole_page(body, plan, page, outcomes)
-        except Exception:
-            return None  # the responder meets it, too, and says so
-        if made is None:
-            return None
-        data, misses = made
-        if misses is not None and all(misses):
-            return None
-        self.count(outcomes, misses)
-        return [*plan.head(headers, self.tags), (b"content-length", b"%d" % len(data))], data
-
     def count(self, outcomes: Outcomes, misses: Sequence[str] | None) -> None:
         """`outcomes` have gone into a page in one piece, those without a place excepted."""
         if misses is None:
@@ -108,7 +86,24 @@ class PageResponder:
     def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
         """The head and body that a response which is all there gets, with snippets in it and nothing to wait for. None
         if there is more to it: then it has to be sent."""
-        return self._injector.whole(self.scope, self._page, status, headers, body)
+        if self.scope["method"] != "GET":
+            return None
+        injector, page = self._injector, self._page
+        try:
+            plan = quick_refusal(status, headers) or plan_page(headers, page, injector.own_origin, self.scope)
+            outcomes = None if isinstance(plan, str) else injector.decider.at_hand(self.scope, plan)
+            if isinstance(plan, str) or outcomes is None:
+                return None
+            made = whole_page(body, plan, page, outcomes)
+        except Exception:
+            return None  # met again when it is sent, which says so
+        if made is None:
+            return None
+        data, misses = made
+        if misses is not None and all(misses):
+            return None
+        injector.count(outcomes, misses)
+        return [*plan.head(headers, injector.tags), (b"content-length", b"%d" % len(data))], data
 
     def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
