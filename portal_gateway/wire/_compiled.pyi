@@ -7,7 +7,7 @@ from portal_gateway.wire.asgi import RawHeaders
 
 @final
 class HeaderNames:
-    """See header_names.py. Takes 255 names at most."""
+    """See header_names.py. Takes 65 535 names at most."""
 
     def __init__(self, names: Iterable[bytes], *, folded: bool = False) -> None: ...
     def among(self, headers: RawHeaders, /) -> RawHeaders:

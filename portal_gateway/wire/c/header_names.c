@@ -3,6 +3,7 @@
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ typedef struct {
     Byte slot;
 } Name;
 
-enum { SLOTS = 256, MOST_NAMES = 255 };
+enum { SLOTS = 256, MOST_NAMES = 0xFFFF };
 
 typedef struct {
     PyObject_HEAD
@@ -23,7 +24,7 @@ typedef struct {
     size_t count;
     Name *names; /* in the order of their slots */
     /* One more than the place of the first name of a slot. */
-    Byte first[SLOTS];
+    uint16_t first[SLOTS];
 } HeaderNames;
 
 static Byte fold(Byte byte)
@@ -117,7 +118,7 @@ static int keep(HeaderNames *self)
     }
     qsort(self->names, count, sizeof *self->names, by_slot);
     for (size_t i = count; i-- > 0;)
-        self->first[self->names[i].slot] = (Byte)(i + 1);
+        self->first[self->names[i].slot] = (uint16_t)(i + 1);
     return 0;
 }
 
