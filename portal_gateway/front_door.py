@@ -59,7 +59,8 @@ class FrontDoor:
         """What answers the request, and the responder that the app answers through if a page may come of it, to be
         closed when all is over."""
         scope = as_dict(given)
-        if scope["type"] != "http" or SUBREQUEST_KEY in scope:
+        kind: str = scope["type"]
+        if kind != "http" or SUBREQUEST_KEY in scope:
             return self._no_page(app, scope, receive, send), None
         scope = self.believed(scope)
         path = route_path(scope)

@@ -111,7 +111,7 @@ class PageResponder:
             return self._send(message)
         if not isinstance(message, dict):
             message = dict(message)
-        kind = message["type"]
+        kind: str = message["type"]
         if kind == "http.response.start":
             return self._on_start(message)
         if kind == "http.response.body" and self._plan is not None:
