@@ -92,7 +92,7 @@ $(BENCH_STAMP): pyproject.toml requirements.lock bench/requirements.txt
 # The editable install has built them too; this is for when their sources change, or when the compiler comes later.
 %/.built: %/.ready $(EXTENSIONS)
 	$*/bin/python setup.py --quiet build_ext --inplace
-	@if ls portal_gateway/wire/_compiled.*.so >/dev/null 2>&1; then touch $@; fi
+	@if ls portal_gateway/html/_compiled.*.so portal_gateway/wire/_compiled.*.so >/dev/null 2>&1; then touch $@; fi
 
 $(COMPILED)/.built: $(STAMP) $(SOURCES)
 	rm -rf build dist

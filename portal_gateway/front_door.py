@@ -40,8 +40,8 @@ class FrontDoor:
         self._events = gateway.events
         self._tags = gateway.tags
         self._mount = settings.mount_path
-        self._identity_headers = fields_named(gateway.identity_headers, folded=True)
-        self._has_identity_headers = bool(gateway.identity_headers)
+        claims = gateway.identity_headers
+        self._identity_headers = fields_named(claims, folded=True) if claims else None
         self._trusted = gateway.trusted
         #: What goes into the page at a path; None for paths without a rule, and for our own.
         self.page_at = gateway.rules.for_path
@@ -87,7 +87,7 @@ class FrontDoor:
         """`scope` without what only trusted proxies may say: who the end user is."""
         sent = scope["headers"]
         headers = h.as_pairs(sent)
-        if self._has_identity_headers and not self._trusted.trusts(scope):
+        if self._identity_headers is not None and not self._trusted.trusts(scope):
             headers = strip_headers(headers, self._identity_headers)
         return scope if headers is sent else {**scope, "headers": headers}
 

@@ -104,7 +104,7 @@ def quick_refusal(status: int, headers: RawHeaders) -> str | None:
     if status != 200:
         return "not_modified" if status == 304 else "status"
     for name, value in headers:
-        # The first one is what most responses to scripts are.
+        # JSON is what most scripts get: told without hashing the value.
         if name == b"content-type" and (value == b"application/json" or not _is_page[value]):
             return "content_type"
     return None

@@ -103,7 +103,7 @@ async def test_a_cached_decision_asks_nobody(site: NewSite) -> None:
     for _ in range(3):
         assert snippets(await s.ask())
     assert s.success.asked == ["jane"]
-    assert s.host.scopes == []  # type: ignore[attr-defined]
+    assert s.host.scopes == []
 
 
 async def test_rules_are_numbered_as_in_the_configuration(site: NewSite) -> None:
