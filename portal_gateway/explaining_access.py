@@ -125,8 +125,11 @@ def _launch(asked: Asked) -> str:
 
 def _rules(gateway: Gateway, portal: str, path: str | None) -> Iterator[str]:
     """The portal's inject rules, those of `path` if one is given, with their places in the configuration."""
-    page = gateway.rules.for_path(path) if path is not None else None
-    applied = gateway.rules.placements if path is None else page.placements if page is not None else ()
+    if path is None:
+        applied = gateway.rules.placements
+    else:
+        page = gateway.rules.pages[path]
+        applied = () if isinstance(page, str) else page.placements
     own = [placement for placement in gateway.rules.placements if placement.portal == portal]
     for index, placement in enumerate(own):
         if any(placement is other for other in applied):

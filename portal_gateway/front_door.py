@@ -13,7 +13,7 @@ from typing import Any, Final
 from portal_gateway.gateway import Gateway
 from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
 from portal_gateway.injection.requests import fields_of_note, page_request_headers, refusal
-from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.rules import OWN_PATH, PagePlacements
 from portal_gateway.injection.stream import CompressedPage, Injector, PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.wire import headers as h
@@ -33,9 +33,10 @@ class FrontDoor:
     `compress` asks the app for uncompressed pages and compresses them for clients that accept that.
     """
 
-    def __init__(self, gateway: Gateway, *, compress: bool) -> None:
+    def __init__(self, gateway: Gateway, app: ASGIApp, *, compress: bool) -> None:
         settings = gateway.settings
         self._gateway = gateway
+        self._app = app
         self._compresses = compress
         self._events = gateway.events
         self._tags = gateway.tags
@@ -43,8 +44,8 @@ class FrontDoor:
         claims = gateway.identity_headers
         self._identity_headers = fields_named(claims, folded=True) if claims else None
         self._trusted = gateway.trusted
-        #: What goes into the page at a path; None for paths without a rule, and for our own.
-        self.page_at = gateway.rules.for_path
+        #: What goes into the page at a path, or why nothing does.
+        self.pages = gateway.rules.pages
         # A request of our own to the app needs the scope as it was before the app.
         self._copies_scopes = gateway.decider.asks_the_app
         self._public_origin = None if settings.public_url is None else _usable_origin(settings.public_url)
@@ -54,34 +55,34 @@ class FrontDoor:
         )
 
     def admit(
-        self, app: ASGIApp, given: MutableMapping[str, Any], receive: Receive, send: Send
+        self, given: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> tuple[Awaitable[None], PageResponder | None]:
         """What answers the request, and the responder that the app answers through if a page may come of it, to be
         closed when all is over."""
         scope = as_dict(given)
         kind: str = scope["type"]
         if kind != "http" or SUBREQUEST_KEY in scope:
-            return self._no_page(app, scope, receive, send), None
+            return self._no_page(scope, receive, send), None
         scope = self.believed(scope)
         path = route_path(scope)
-        page = self.page_at(path)
-        if page is None and self.is_own(path):
+        page = self.pages[path]
+        if isinstance(page, str) and page == OWN_PATH:
             return self._gateway.routes(scope, receive, send, path[len(self._mount) :]), None
         responder = self.page_responder(scope, page)
         if isinstance(responder, PageResponder):
             responder.through(send)
-            return app(responder.scope, receive, responder), responder
+            return self._app(responder.scope, receive, responder), responder
         if self._server_timing:
             send = announcing(send, responder)
-        return app(scope, receive, send), None
+        return self._app(scope, receive, send), None
 
-    def _no_page(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _no_page(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What is not asked for by a client over HTTP."""
         if scope["type"] == "lifespan":
-            return Lifespan(app, self._gateway.aclose)(scope, receive, send)
+            return Lifespan(self._app, self._gateway.aclose)(scope, receive, send)
         if scope["type"] in ("http", "websocket"):
             scope = self.believed(scope)
-        return app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def believed(self, scope: Scope) -> Scope:
         """`scope` without what only trusted proxies may say: who the end user is."""
@@ -95,16 +96,16 @@ class FrontDoor:
         """Whether `path` is one of the gateway's own, which the app never sees."""
         return is_below(path, self._mount)
 
-    def page_responder(self, scope: Scope, page: PagePlacements | None) -> PageResponder | str:
+    def page_responder(self, scope: Scope, page: PagePlacements | str) -> PageResponder | str:
         """What is to answer the believed request for what may be `page`, with the scope for the app in it; or the
         reason why it is no page, which is counted.
 
         That scope is mostly the server's own. The app's session middleware will fill this very mapping, which is where
         identity looks later.
         """
-        if page is None:
-            self._events.not_injected("no_rule")
-            return "no_rule"
+        if isinstance(page, str):
+            self._events.not_injected(page)
+            return page
         sent: RawHeaders = scope["headers"]
         noted = fields_of_note(sent)
         refused = refusal(scope["method"], noted)

@@ -15,7 +15,7 @@ from portal_gateway.html.scanner import MarkKind, Scanner
 from portal_gateway.injection.caching import is_shared_cacheable
 from portal_gateway.injection.plan import coding_of, plan_injection, response_refusal, under_page_policies
 from portal_gateway.injection.requests import request_refusal
-from portal_gateway.injection.rules import PagePlacements, Placement, RuleSet, page_placements
+from portal_gateway.injection.rules import NO_RULE, PagePlacements, Placement, RuleSet, page_placements
 from portal_gateway.wire.asgi import RawHeaders, Scope
 from portal_gateway.wire.requests import route_path
 
@@ -63,13 +63,13 @@ def explain(rules: RuleSet, scope: Scope, answer: Answer, own_origin: str) -> li
 
     `scope` is the request, `own_origin` the page's origin in the browser, empty if nobody knows.
     """
-    page = rules.for_path(route_path(scope))
-    applied = page.placements if page is not None else ()
+    page = rules.pages[route_path(scope)]
+    applied = () if isinstance(page, str) else page.placements
     refusal = request_refusal(scope) or response_refusal(answer.status, answer.headers)
     places: dict[int, tuple[Place, ...]] = {}
     misses: dict[int, str] = {}
     head = PageHead()
-    if page is not None and refusal is None:
+    if not isinstance(page, str) and refusal is None:
         try:
             body = _decoded(answer)
         except CodingError:
@@ -80,7 +80,7 @@ def explain(rules: RuleSet, scope: Scope, answer: Answer, own_origin: str) -> li
     def verdict(placement: Placement) -> Verdict:
         index = next((i for i, other in enumerate(applied) if other is placement), None)
         if index is None:
-            return Verdict(placement, reason="no_rule")
+            return Verdict(placement, reason=page if isinstance(page, str) else NO_RULE)
         if refusal is not None:
             return Verdict(placement, reason=refusal)
         plan = plan_injection(answer.status, answer.headers, page_placements([placement]), lambda: own_origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _SENTENCES = {
     "no_rule": "the path matches none of the rule's `paths`",
+    "own_path": "the path is one of the gateway's own",
     "method": "only GET and HEAD bring pages",
     "not_a_document": "the client does not ask for a document",
     "resumed": "the client goes on with a broken-off download",

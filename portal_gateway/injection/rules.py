@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Final
 
 from portal_gateway.html.places import KnownPlaces
 from portal_gateway.html.scanner import CompiledTargets, Target, compile_targets
@@ -25,6 +26,9 @@ _BLOCK = re.compile(
 )
 # A longer path is no page's. The cache of found paths stays small so, and patterns are spared hostile input.
 MAX_PATH = 2048
+# Why nothing goes into a page.
+NO_RULE: Final = "no_rule"
+OWN_PATH: Final = "own_path"
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # equal only to itself: a key that costs nothing to hash
@@ -67,7 +71,7 @@ class RuleSet:
         *,
         mount_path: str = "/portal",
     ) -> None:
-        """`tag` is the language of what is said beside the portals' labels. At `mount_path`, no page is the app's."""
+        """`tag` is the language of what is said beside the portals' labels."""
         texts = language(tag)
         self._mount_path = mount_path
         self._rules: list[tuple[re.Pattern[str], Placement]] = []
@@ -77,10 +81,10 @@ class RuleSet:
                 self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name], texts)))
         if self._rules:
             prepare()
-        self._pages: dict[tuple[int, ...], PagePlacements | None] = {(): None}
-        self._found: Memo[str, PagePlacements | None] = Memo(self._find, max_entries=2048, max_key=MAX_PATH)
-        #: What goes into the page at a path (decoded, without the application's root path), or None.
-        self.for_path = self._found.__getitem__
+        self._compiled: dict[tuple[int, ...], PagePlacements | str] = {(): NO_RULE}
+        #: What goes into the page at a path (decoded, without the application's root path), or why nothing does:
+        #: NO_RULE, or OWN_PATH from `mount_path` on, where no page is the app's.
+        self.pages: Memo[str, PagePlacements | str] = Memo(self._find, max_entries=2048, max_key=MAX_PATH)
 
     @property
     def placements(self) -> tuple[Placement, ...]:
@@ -92,13 +96,15 @@ class RuleSet:
         described = repr((further, [placement for _, placement in self._rules]))
         return sha256(described.encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
-    def _find(self, path: str) -> PagePlacements | None:
-        if len(path) > MAX_PATH or is_below(path, self._mount_path):
-            return None
+    def _find(self, path: str) -> PagePlacements | str:
+        if is_below(path, self._mount_path):
+            return OWN_PATH
+        if len(path) > MAX_PATH:
+            return NO_RULE
         indexes = tuple(i for i, (pattern, _) in enumerate(self._rules) if pattern.fullmatch(path))
-        if indexes not in self._pages:
-            self._pages[indexes] = page_placements([self._rules[i][1] for i in indexes])
-        return self._pages[indexes]
+        if indexes not in self._compiled:
+            self._compiled[indexes] = page_placements([self._rules[i][1] for i in indexes])
+        return self._compiled[indexes]
 
 
 def page_placements(placements: Sequence[Placement]) -> PagePlacements:

@@ -66,7 +66,7 @@ class SnippetHeaders:
         if target is None:
             return "no_original_uri"
         path = unquote_to_bytes(target.partition(b"?")[0]).decode("utf-8", "replace")
-        return request_refusal(scope) or self._rules.for_path(path) or "no_rule"
+        return request_refusal(scope) or self._rules.pages[path]
 
     async def _snippets(self, scope: Scope, page: PagePlacements) -> dict[str, str] | str:
         plan = plan_injection(200, _PAGE_HEADERS, page, lambda: "")

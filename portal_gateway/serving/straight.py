@@ -13,7 +13,7 @@ from portal_gateway.front_door import FrontDoor
 from portal_gateway.http11.connection import Connection
 from portal_gateway.http11.request_head import RequestHead
 from portal_gateway.injection.compress import IS_COMPRESSIBLE_TYPE
-from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.rules import OWN_PATH, PagePlacements
 from portal_gateway.injection.stream import PageResponder
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.proxy.headers import UpstreamRequest
@@ -40,8 +40,8 @@ class StraightPath:
         if signs_out or settings.server_timing:
             return None
         try:
-            page = door.page_at(path)
-            if page is None and door.is_own(path):
+            page = door.pages[path]
+            if isinstance(page, str) and page == OWN_PATH:
                 return None
             passage = StraightPassage(self._runtimes, self._observer, scope, page)
         except Exception:
@@ -55,9 +55,7 @@ class StraightPassage:
     # Where a page may come of it.
     _responder: PageResponder | None = None
 
-    def __init__(
-        self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, page: PagePlacements | None
-    ) -> None:
+    def __init__(self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, page: PagePlacements | str) -> None:
         self._runtimes = runtimes
         self._sidecar = runtimes.sidecar
         self._scope = self._admit(self._sidecar.app.front_door, scope, page)
@@ -65,7 +63,7 @@ class StraightPassage:
         self._observed = observer.begin(self._scope)
         self._runtime = runtimes.enter()
 
-    def _admit(self, door: FrontDoor, scope: Scope, page: PagePlacements | None) -> Scope:
+    def _admit(self, door: FrontDoor, scope: Scope, page: PagePlacements | str) -> Scope:
         """The request as the app behind gets it."""
         scope = door.believed(scope)
         responder = door.page_responder(scope, page)

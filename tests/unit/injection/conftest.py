@@ -28,8 +28,8 @@ class Parts:
 
     @property
     def page(self) -> PagePlacements:
-        page = self.gateway.rules.for_path("/")
-        assert page is not None
+        page = self.gateway.rules.pages["/"]
+        assert isinstance(page, PagePlacements)
         return page
 
     def plan(self, *headers: tuple[bytes, bytes]) -> Plan:

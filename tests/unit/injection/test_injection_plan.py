@@ -22,8 +22,8 @@ ORIGIN = "https://app.acme.com"
 def page(*inject: dict[str, Any], vendor: str = "planhat", **options: Any) -> PagePlacements:
     portal = planhat if vendor == "planhat" else rocketlane
     portals = {"success": portal(*(inject or ({"at": "nav"},)), **options)}
-    found = RuleSet(load_settings({"portals": portals}, environ=ENVIRON).portals, {"success": VENDOR}).for_path("/")
-    assert found is not None
+    found = RuleSet(load_settings({"portals": portals}, environ=ENVIRON).portals, {"success": VENDOR}).pages["/"]
+    assert isinstance(found, PagePlacements)
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 from gateway_kit import ENVIRON, VENDOR, planhat, rocketlane
 
 from portal_gateway import load_settings
-from portal_gateway.injection.rules import MAX_PATH, RuleSet, path_pattern
+from portal_gateway.injection.rules import MAX_PATH, NO_RULE, OWN_PATH, PagePlacements, RuleSet, path_pattern
 
 ORIGINS = {"success": "https://share.planhat.com", "onboarding": VENDOR}
 
@@ -41,10 +41,10 @@ def test_a_page_gets_the_rules_of_all_portals_whose_paths_fit_in_order() -> None
         {"at": "aside", "paths": ["/b"]},
         onboarding=({"at": "main", "as": "iframe", "paths": ["/b"]},),
     )
-    assert rules.for_path("/c") is None
-    only, both = rules.for_path("/a"), rules.for_path("/b")
-    assert only is not None
-    assert both is not None
+    assert rules.pages["/c"] == NO_RULE
+    only, both = rules.pages["/a"], rules.pages["/b"]
+    assert isinstance(only, PagePlacements)
+    assert isinstance(both, PagePlacements)
     assert [p.rule.at for p in only.placements] == ["nav"]
     assert [(p.portal, p.rule.at) for p in both.placements] == [
         ("success", "nav"),
@@ -56,27 +56,28 @@ def test_a_page_gets_the_rules_of_all_portals_whose_paths_fit_in_order() -> None
 
 def test_pages_with_the_same_rules_share_what_is_compiled() -> None:
     rules = rule_set({"at": "nav", "paths": ["/a/*"]})
-    assert rules.for_path("/a/1") is rules.for_path("/a/2")
+    assert rules.pages["/a/1"] is rules.pages["/a/2"]
 
 
 def test_a_path_longer_than_any_page_has_no_rule_and_is_not_remembered() -> None:
     rules = rule_set({"at": "nav"})
-    assert rules.for_path("/" + "x" * (MAX_PATH - 1)) is not None
-    assert rules.for_path("/" + "x" * MAX_PATH) is None
-    assert rules._found.keys() == {"/" + "x" * (MAX_PATH - 1)}
+    assert rules.pages["/" + "x" * (MAX_PATH - 1)] != NO_RULE
+    assert rules.pages["/" + "x" * MAX_PATH] == NO_RULE
+    assert rules.pages.keys() == {"/" + "x" * (MAX_PATH - 1)}
 
 
 def test_no_rule_is_for_the_paths_of_the_gateway() -> None:
     settings = load_settings({"portals": {"success": planhat({"at": "nav"})}}, environ=ENVIRON)
     rules = RuleSet(settings.portals, ORIGINS, mount_path="/help")
-    assert [rules.for_path(path) for path in ("/help", "/help/", "/help/success")] == [None] * 3
-    assert None not in [rules.for_path(path) for path in ("/", "/helpers", "/a/help", "/portal")]
+    own = ("/help", "/help/", "/help/success", "/help/" + "x" * MAX_PATH)
+    assert [rules.pages[path] for path in own] == [OWN_PATH] * 4
+    assert OWN_PATH not in [rules.pages[path] for path in ("/", "/helpers", "/a/help", "/portal")]
 
 
 def test_the_longest_budget_of_a_page_counts() -> None:
     rules = rule_set({"at": "nav"}, onboarding=({"at": "main"},), access={"budget_ms": 20})
-    page = rules.for_path("/")
-    assert page is not None
+    page = rules.pages["/"]
+    assert isinstance(page, PagePlacements)
     assert page.budget_s == 0.15
     assert [p.budget_s for p in page.placements] == [0.02, 0.15]
 
@@ -86,8 +87,8 @@ def test_only_an_iframe_has_a_frame_origin_and_the_purpose_embed() -> None:
         {"at": "nav", "as": "link", "label": "Our portal"},
         {"at": "nav", "as": "iframe"},
         {"at": "nav", "template": "<b></b>"},
-    ).for_path("/")
-    assert page is not None
+    ).pages["/"]
+    assert isinstance(page, PagePlacements)
     assert [(p.frame_origin, p.purpose) for p in page.placements] == [
         (None, "link"),
         ("https://share.planhat.com", "embed"),
@@ -107,14 +108,14 @@ def test_only_an_iframe_has_a_frame_origin_and_the_purpose_embed() -> None:
     ],
 )
 def test_a_template_that_starts_a_block_would_end_a_paragraph(template: str, breaks: bool) -> None:
-    page = rule_set({"at": "p", "template": template}).for_path("/")
-    assert page is not None
+    page = rule_set({"at": "p", "template": template}).pages["/"]
+    assert isinstance(page, PagePlacements)
     assert page.targets.targets[0].breaks_paragraph is breaks
 
 
 def test_links_and_iframes_do_not_end_a_paragraph() -> None:
-    page = rule_set({"at": "p"}, {"at": "p", "as": "iframe"}).for_path("/")
-    assert page is not None
+    page = rule_set({"at": "p"}, {"at": "p", "as": "iframe"}).pages["/"]
+    assert isinstance(page, PagePlacements)
     assert not any(target.breaks_paragraph for target in page.targets.targets)
 
 

@@ -25,6 +25,7 @@ from gateway_kit import (
 from portal_gateway.errors import IdentityError
 from portal_gateway.injection.snippet_headers import MAX_BYTES
 from portal_gateway.models import Access, EndUser
+from portal_gateway.wire.memo import Memo
 
 NGINX = ("127.0.0.1", 40000)
 NAV = {"at": "nav"}
@@ -238,7 +239,7 @@ async def test_a_fault_of_ours_is_no_error_either(site: NewSite, monkeypatch: py
         raise RuntimeError("a bug")
 
     s = site(server_timing=True)
-    monkeypatch.setattr(s.app.gateway.rules, "for_path", fail)
+    monkeypatch.setattr(s.app.gateway.rules, "pages", Memo(fail))
     response = await s.ask()
     assert response.header("server-timing") == 'portal;desc="internal_error"'
     assert s.counts["internal_error", "", "snippet_headers"] == 1

@@ -6,7 +6,7 @@ import pytest
 from gateway_kit import ENVIRON, VENDOR, rocketlane
 
 from portal_gateway import load_settings
-from portal_gateway.injection.rules import Placement, RuleSet
+from portal_gateway.injection.rules import PagePlacements, Placement, RuleSet
 from portal_gateway.injection.snippets import MAX_RENDERED, PortalUrls, Snippets, decided_snippet, loader_snippet
 from portal_gateway.languages.catalogue import LanguageTag
 
@@ -16,8 +16,8 @@ URLS = PortalUrls("/portal/onboarding/launch", "/portal/onboarding/embed")
 def placement(**rule: Any) -> Placement:
     portals = {"onboarding": rocketlane({"at": "nav", **rule}, label=rule.pop("portal_label", "Onboarding"))}
     settings = load_settings({"portals": portals}, environ=ENVIRON)
-    page = RuleSet(settings.portals, {"onboarding": VENDOR}).for_path("/")
-    assert page is not None
+    page = RuleSet(settings.portals, {"onboarding": VENDOR}).pages["/"]
+    assert isinstance(page, PagePlacements)
     return page.placements[0]
 
 
