@@ -44,6 +44,13 @@ class Result:
     spread: float
 
 
+@dataclass(frozen=True)
+class _Sample:
+    seen: load.Load
+    cpu_us: float
+    rss_mb: float
+
+
 def tree(pid: int) -> list[psutil.Process]:
     parent = psutil.Process(pid)
     return [parent, *parent.children(recursive=True)]
@@ -58,18 +65,32 @@ def rss_mb(pid: int) -> float:
     return sum(float(process.memory_info().rss) for process in tree(pid)) / 1e6
 
 
-def interleaved(cases: Sequence[Case], rounds: int, seconds: float) -> dict[str, Result]:
-    """All cases once per round, by name."""
-    samples: dict[str, list[tuple[load.Load, float]]] = {case.name: [] for case in cases}
-    memory: dict[str, float] = {}
-    for _ in range(rounds):
+class Samples:
+    """What was seen of each case, round by round."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, list[_Sample]] = {}
+
+    def take(self, cases: Sequence[Case], seconds: float) -> None:
+        """One round: all cases once."""
         for case in cases:
             before = cpu_s(case.server.pid)
             seen = load.run(case.server.url + case.path, case.headers, seconds, CONNECTIONS)
-            samples[case.name].append((seen, (cpu_s(case.server.pid) - before) / seen.requests * 1e6))
-            memory[case.name] = rss_mb(case.server.pid)
+            cpu_us = (cpu_s(case.server.pid) - before) / seen.requests * 1e6
+            self._taken.setdefault(case.name, []).append(_Sample(seen, cpu_us, rss_mb(case.server.pid)))
             _wait_until_idle(case.server.pid)
-    return {name: _result(rows, memory[name]) for name, rows in samples.items()}
+
+    def results(self) -> dict[str, Result]:
+        """By the names of the cases."""
+        return {name: _result(samples) for name, samples in self._taken.items()}
+
+
+def interleaved(cases: Sequence[Case], rounds: int, seconds: float) -> dict[str, Result]:
+    """All cases once per round, by name."""
+    samples = Samples()
+    for _ in range(rounds):
+        samples.take(cases, seconds)
+    return samples.results()
 
 
 def _wait_until_idle(pid: int) -> None:
@@ -80,15 +101,15 @@ def _wait_until_idle(pid: int) -> None:
         time.sleep(_LOOK_S)
 
 
-def _result(rows: Sequence[tuple[load.Load, float]], memory_mb: float) -> Result:
-    loads, costs = [row[0] for row in rows], [row[1] for row in rows]
+def _result(samples: Sequence[_Sample]) -> Result:
+    loads, costs = [sample.seen for sample in samples], [sample.cpu_us for sample in samples]
     cost = statistics.median(costs)
     return Result(
         cpu_us=cost,
         requests_per_s=statistics.median(seen.requests_per_s for seen in loads),
         p50_ms=statistics.median(seen.p50_ms for seen in loads),
         p99_ms=statistics.median(seen.p99_ms for seen in loads),
-        rss_mb=memory_mb,
+        rss_mb=samples[-1].rss_mb,
         spread=(max(costs) - min(costs)) / cost,
     )
 
