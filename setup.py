@@ -34,8 +34,8 @@ HOT = {
     ],
     "identity": ["base", "chain", "fields", "headers", "scope"],
     "injection": [
-        "caching", "compress", "conditional", "decide", "filling", "outcomes", "plan", "reasons", "requests", "rules",
-        "snippets", "stream", "whole",
+        "caching", "compress", "conditional", "decide", "filling", "injector", "outcomes", "plan", "reasons",
+        "requests", "responder", "rules", "snippets", "stream", "whole",
     ],
     "observe": ["access_log", "events", "figures", "request_ids", "requests"],
     "proxy": ["app", "connection", "exchange", "headers", "limits", "pool", "response", "straight"],

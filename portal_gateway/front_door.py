@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from portal_gateway.gateway import Gateway
 from portal_gateway.identity.subrequest import SUBREQUEST_KEY, keep_state
+from portal_gateway.injection.injector import Injector, announcing
 from portal_gateway.injection.requests import fields_of_note, page_request_headers, refusal
+from portal_gateway.injection.responder import CompressedPage, PageResponder
 from portal_gateway.injection.rules import OWN_PATH, PagePlacements
-from portal_gateway.injection.stream import CompressedPage, Injector, PageResponder, announcing
 from portal_gateway.lifespan import Lifespan
 from portal_gateway.wire import headers as h
 from portal_gateway.wire.asgi import ASGIApp, RawHeaders, Receive, Scope, Send, as_dict
@@ -33,10 +34,9 @@ class FrontDoor:
     `compress` asks the app for uncompressed pages and compresses them for clients that accept that.
     """
 
-    def __init__(self, gateway: Gateway, app: ASGIApp, *, compress: bool) -> None:
+    def __init__(self, gateway: Gateway, *, compress: bool) -> None:
         settings = gateway.settings
         self._gateway = gateway
-        self._app = app
         self._compresses = compress
         self._events = gateway.events
         self._tags = gateway.tags
@@ -55,14 +55,14 @@ class FrontDoor:
         )
 
     def admit(
-        self, given: MutableMapping[str, Any], receive: Receive, send: Send
+        self, app: ASGIApp, given: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> tuple[Awaitable[None], PageResponder | None]:
         """What answers the request, and the responder that the app answers through if a page may come of it, to be
         closed when all is over."""
         scope = as_dict(given)
         kind: str = scope["type"]
         if kind != "http" or SUBREQUEST_KEY in scope:
-            return self._no_page(scope, receive, send), None
+            return self._no_page(app, scope, receive, send), None
         scope = self.believed(scope)
         path = route_path(scope)
         page = self.pages[path]
@@ -71,18 +71,18 @@ class FrontDoor:
         responder = self.page_responder(scope, page)
         if isinstance(responder, PageResponder):
             responder.through(send)
-            return self._app(responder.scope, receive, responder), responder
+            return app(responder.scope, receive, responder), responder
         if self._server_timing:
             send = announcing(send, responder)
-        return self._app(scope, receive, send), None
+        return app(scope, receive, send), None
 
-    def _no_page(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _no_page(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What is not asked for by a client over HTTP."""
         if scope["type"] == "lifespan":
-            return Lifespan(self._app, self._gateway.aclose)(scope, receive, send)
+            return Lifespan(app, self._gateway.aclose)(scope, receive, send)
         if scope["type"] in ("http", "websocket"):
             scope = self.believed(scope)
-        return self._app(scope, receive, send)
+        return app(scope, receive, send)
 
     def believed(self, scope: Scope) -> Scope:
         """`scope` without what only trusted proxies may say: who the end user is."""

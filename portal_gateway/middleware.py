@@ -36,11 +36,11 @@ class PortalGatewayMiddleware:
     ) -> None:
         self.gateway = Gateway(load_settings(config), app, identify)
         self.app = self.gateway.watched(app)
-        self.front_door = FrontDoor(self.gateway, self.app, compress=compress)
+        self.front_door = FrontDoor(self.gateway, compress=compress)
         self._admit = self.front_door.admit
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        answering, responder = self._admit(scope, receive, send)
+        answering, responder = self._admit(self.app, scope, receive, send)
         try:
             await answering
         finally:

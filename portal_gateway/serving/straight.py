@@ -13,8 +13,8 @@ from portal_gateway.front_door import FrontDoor
 from portal_gateway.http11.connection import Connection
 from portal_gateway.http11.request_head import RequestHead
 from portal_gateway.injection.compress import IS_COMPRESSIBLE_TYPE
+from portal_gateway.injection.responder import PageResponder
 from portal_gateway.injection.rules import OWN_PATH, PagePlacements
-from portal_gateway.injection.stream import PageResponder
 from portal_gateway.observe.requests import RequestObserver
 from portal_gateway.proxy.headers import UpstreamRequest
 from portal_gateway.proxy.straight import StraightCycle

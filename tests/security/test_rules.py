@@ -81,7 +81,7 @@ class TestRule1TheHostAppIsNeverWorseOff:
     async def test_neither_does_a_fault_of_our_own(self, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
         site = await make_site()
         browser, bare = await site.browser(), await site.browser(bare=True)
-        for target in ("stream.plan_page", "rewrite.Scanner", "rewrite.decoder"):
+        for target in ("responder.plan_page", "rewrite.Scanner", "rewrite.decoder"):
             with monkeypatch.context() as patch:
                 patch.setattr(f"portal_gateway.injection.{target}", lambda *_: 1 / 0)
                 ours, theirs = await browser.get("/"), await bare.get("/")

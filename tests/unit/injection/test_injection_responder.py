@@ -10,7 +10,8 @@ import pytest
 from codings_kit import pack
 from gateway_kit import HTML, LINK, LOADER, PAGE, Response, http_scope, session_of, settle
 
-from portal_gateway.injection.stream import Injector, PageResponder, announcing
+from portal_gateway.injection.injector import Injector, announcing
+from portal_gateway.injection.responder import PageResponder
 from portal_gateway.models import Access
 
 NAV = {"at": "nav", "position": "append"}
@@ -241,7 +242,7 @@ class TestFaults:
     @pytest.mark.parametrize("step", ["quick_refusal", "plan_page"])
     async def test_in_the_plan(self, parts: Make, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
         p = parts(NAV)
-        monkeypatch.setattr(f"portal_gateway.injection.stream.{step}", lambda *_: 1 / 0)
+        monkeypatch.setattr(f"portal_gateway.injection.responder.{step}", lambda *_: 1 / 0)
         await self.check(p, Exchange(p))
 
     async def test_headers_that_asgi_forbids_are_for_the_server_to_refuse(self, parts: Make) -> None:

@@ -1,0 +1,150 @@
+"""The responder: one per page request, between the host app and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, MutableMapping
+from typing import Any
+
+from portal_gateway.injection.compress import CompressedSend, coding_for, compressed_whole
+from portal_gateway.injection.injector import Injector, Start
+from portal_gateway.injection.plan import plan_page, quick_refusal
+from portal_gateway.injection.rules import PagePlacements
+from portal_gateway.injection.sending import held
+from portal_gateway.injection.stream import PageStream
+from portal_gateway.injection.whole import whole_page
+from portal_gateway.wire import headers as h
+from portal_gateway.wire.asgi import RawHeaders, Scope, Send
+
+
+class PageResponder:
+    """The `send` that the app gets for one request whose answer may be a page: say first where it goes `through`. If
+    it is open when the app has returned or failed, call `aclose`."""
+
+    _send: Send
+    # From when it is known that the page is injected.
+    _stream: PageStream | None = None
+    # Whether it is known that nothing is.
+    _passes = False
+
+    def __init__(self, injector: Injector, scope: Scope, page: PagePlacements, *, revalidates: bool) -> None:
+        """`scope` is the app's; `revalidates` says that the request carries a validator of ours."""
+        #: The request as the app gets it.
+        self.scope = scope
+        self._injector = injector
+        self._page = page
+        self._revalidates = revalidates
+
+    def through(self, send: Send) -> None:
+        """Send the response there."""
+        self._send = send
+
+    def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        """The head and body that a response which is all there gets, with snippets in it and nothing to wait for. None
+        if there is more to it: then it has to be sent."""
+        if self.scope["method"] != "GET":
+            return None
+        injector, page = self._injector, self._page
+        try:
+            plan = quick_refusal(status, headers) or plan_page(headers, page, injector.own_origin, self.scope)
+            outcomes = None if isinstance(plan, str) else injector.decider.at_hand(self.scope, plan)
+            if isinstance(plan, str) or outcomes is None:
+                return None
+            made = whole_page(body, plan, page, outcomes)
+        except Exception:
+            return None  # met again when it is sent, which says so
+        if made is None:
+            return None
+        data, misses = made
+        if misses is not None and all(misses):
+            return None
+        injector.count(outcomes, misses)
+        return [*plan.head(headers, injector.tags), (b"content-length", b"%d" % len(data))], data
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
+        if self._passes:
+            return self._send(message)
+        if not isinstance(message, dict):
+            message = dict(message)
+        if self._stream is not None:
+            return self._stream(message)
+        kind: str = message["type"]
+        return self._on_start(message) if kind == "http.response.start" else self._send(message)
+
+    def is_open(self) -> bool:
+        """Whether `aclose` may have something to do."""
+        return self._stream is not None and self._stream.is_open()
+
+    async def aclose(self) -> None:
+        """Stop waiting for decisions, and send a head that the app left without a body."""
+        if self._stream is not None:
+            await self._stream.aclose()
+
+    def _on_start(self, message: Start) -> Awaitable[None]:
+        sent = message.get("headers", ())
+        headers = h.as_pairs(sent)
+        if headers is not sent:  # perhaps a generator, which can be read once only
+            message = {**message, "headers": headers}
+        try:
+            reason = quick_refusal(message["status"], headers)
+        except Exception as error:
+            reason = self._injector.reason_for(error)
+        if reason is None:
+            return self._on_page(message, headers)
+        if reason == "not_modified" and self._revalidates:
+            message = {**message, "headers": self._injector.tags.response_headers(headers)}
+        return self._leave_alone(message, reason)
+
+    def _on_page(self, message: Start, headers: RawHeaders) -> Awaitable[None]:
+        injector = self._injector
+        try:
+            plan = plan_page(headers, self._page, injector.own_origin, self.scope)
+        except Exception as error:
+            plan = injector.reason_for(error)
+        if isinstance(plan, str):
+            return self._leave_alone(message, plan)
+        start = message.copy()
+        start["headers"] = headers.copy()  # apps may reuse their list
+        if self.scope["method"] == "HEAD":
+            start["headers"] = plan.head(headers, injector.tags)
+            return self._leave_alone(start, "head")
+        try:
+            self._stream = PageStream(injector, self.scope, self._page, plan, start, self._send)
+        except Exception as error:
+            return self._leave_alone(start, injector.reason_for(error))
+        return held()
+
+    def _leave_alone(self, start: Start, reason: str) -> Awaitable[None]:
+        self._passes = True
+        return self._send(self._injector.left_alone(start, reason))
+
+
+class CompressedPage(PageResponder):
+    """A responder whose messages are compressed on their way."""
+
+    _compressed: CompressedSend
+
+    def __init__(
+        self, injector: Injector, scope: Scope, page: PagePlacements, client_headers: RawHeaders, *, revalidates: bool
+    ) -> None:
+        """`client_headers` are the request's as they came."""
+        super().__init__(injector, scope, page, revalidates=revalidates)
+        self._client_headers = client_headers
+
+    def through(self, send: Send) -> None:
+        self._compressed = CompressedSend(send, self.scope["method"], self._client_headers)
+        super().through(self._compressed.send)
+
+    def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
+        made = super().whole(status, headers, body)
+        return None if made is None else compressed_whole(coding_for(self._client_headers), *made)
+
+    def is_open(self) -> bool:
+        return True  # what the compression holds back, nobody else knows of
+
+    async def aclose(self) -> None:
+        try:
+            if super().is_open():
+                await super().aclose()
+        finally:
+            await self._compressed.aclose()
