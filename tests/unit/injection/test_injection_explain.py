@@ -104,6 +104,7 @@ class TestReasons:
         ("rule", "options", "reason"),
         [
             pytest.param({"paths": ["/other"]}, {}, "no_rule", id="another-path"),
+            pytest.param({}, {"path": "/portal/success"}, "own_path", id="the-gateways-own-path"),
             pytest.param({}, {"status": 404}, "status", id="status"),
             pytest.param({"at": "aside"}, {}, "no_match", id="no-match"),
             pytest.param({"at": "head"}, {}, "in_head", id="a-place-that-cannot-be"),
