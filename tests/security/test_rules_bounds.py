@@ -80,7 +80,7 @@ class TestRule8MemoryIsBounded:
             await ask(app, f"/{number}")
         assert len(app.gateway._access._memory) == 10
         await ask(app, "/" + "x" * 60_000)
-        assert len(app.gateway.rules._found) == 50
+        assert len(app.gateway.rules.pages) == 50
 
     async def test_the_body_of_a_request_of_ours_is_read_to_its_limit_only(
         self, monkeypatch: pytest.MonkeyPatch
