@@ -55,7 +55,8 @@ def run(rounds: int, seconds: float) -> list[Table]:
                 cases = list(_cases(servers))
                 _check(cases)
                 samples.take(cases, seconds)
-    results, rows = samples.results(), []
+    results = samples.results()
+    rows = []
     for name, _, _, _, must, _ in _ROWS:
         ours, plain = results[name], results[f"{name}, bare app"]
         more = {"req/s": round(ours.requests_per_s), "p99 ms": ours.p99_ms, "RSS MB": ours.rss_mb}

@@ -81,7 +81,7 @@ class RuleSet:
                 self._rules.append((pattern, _placement(name, portal, rule, frame_origins[name], texts)))
         if self._rules:
             prepare()
-        self._compiled: dict[tuple[int, ...], PagePlacements | str] = {(): NO_RULE}
+        self._by_indexes: dict[tuple[int, ...], PagePlacements | str] = {(): NO_RULE}
         #: What goes into the page at a path (decoded, without the application's root path), or why nothing does:
         #: NO_RULE, or OWN_PATH from `mount_path` on, where no page is the app's.
         self.pages: Memo[str, PagePlacements | str] = Memo(self._find, max_entries=2048, max_key=MAX_PATH)
@@ -102,9 +102,9 @@ class RuleSet:
         if len(path) > MAX_PATH:
             return NO_RULE
         indexes = tuple(i for i, (pattern, _) in enumerate(self._rules) if pattern.fullmatch(path))
-        if indexes not in self._compiled:
-            self._compiled[indexes] = page_placements([self._rules[i][1] for i in indexes])
-        return self._compiled[indexes]
+        if indexes not in self._by_indexes:
+            self._by_indexes[indexes] = page_placements([self._rules[i][1] for i in indexes])
+        return self._by_indexes[indexes]
 
 
 def page_placements(placements: Sequence[Placement]) -> PagePlacements:

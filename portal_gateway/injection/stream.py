@@ -43,6 +43,7 @@ class PageStream:
             self._rewrite = self._new_rewrite()
 
     def __call__(self, message: Message) -> Awaitable[None]:
+        """What the app awaits when it sends `message`."""
         if self._passes:
             return self._send(message)
         kind: str = message["type"]

@@ -24,7 +24,7 @@ class TrustedPeers:
         client = scope.get("client")
         if client is None:
             return False
-        peer = client if isinstance(client, tuple) else tuple(client)  # servers may send a list
+        peer = tuple(client)  # servers may send a list
         return self._contains[peer[0]]
 
     def _lookup(self, address: object) -> bool:
