@@ -54,27 +54,24 @@ class FrontDoor:
             gateway.decider, gateway.tags, gateway.events, self._own_origin, settings.server_timing
         )
 
-    def admit(
-        self, app: ASGIApp, given: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> tuple[Awaitable[None], PageResponder | None]:
-        """What answers the request, and the responder that the app answers through if a page may come of it, to be
-        closed when all is over."""
+    def admit(self, app: ASGIApp, given: MutableMapping[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
+        """What answers the request."""
         scope = as_dict(given)
         kind: str = scope["type"]
         if kind != "http" or SUBREQUEST_KEY in scope:
-            return self._no_page(app, scope, receive, send), None
+            return self._no_page(app, scope, receive, send)
         scope = self.believed(scope)
         path = route_path(scope)
         page = self.pages[path]
         if isinstance(page, str) and page == OWN_PATH:
-            return self._gateway.routes(scope, receive, send, path[len(self._mount) :]), None
+            return self._gateway.routes(scope, receive, send, path[len(self._mount) :])
         responder = self.page_responder(scope, page)
         if isinstance(responder, PageResponder):
             responder.through(send)
-            return app(responder.scope, receive, responder), responder
+            return app(responder.scope, receive, responder)
         if self._server_timing:
             send = announcing(send, responder)
-        return app(scope, receive, send), None
+        return app(scope, receive, send)
 
     def _no_page(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """What is not asked for by a client over HTTP."""

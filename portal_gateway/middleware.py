@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Mapping, MutableMapping
 from typing import Any
 
 from portal_gateway.front_door import FrontDoor
@@ -11,6 +11,7 @@ from portal_gateway.gateway import Gateway
 from portal_gateway.identity.callback import Identify
 from portal_gateway.settings import Settings, load_settings
 from portal_gateway.wire.asgi import ASGIApp, Receive, Send
+from portal_gateway.wire.coroutines import returns_coroutine
 
 
 class PortalGatewayMiddleware:
@@ -24,7 +25,7 @@ class PortalGatewayMiddleware:
     Raises SettingsError for a configuration that cannot be used.
     """
 
-    # Not compiled: subclasses can be written in Python, and for a coroutine that waits for another Python is quicker.
+    # Not compiled: subclasses can be written in Python.
 
     def __init__(
         self,
@@ -39,10 +40,7 @@ class PortalGatewayMiddleware:
         self.front_door = FrontDoor(self.gateway, compress=compress)
         self._admit = self.front_door.admit
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        answering, responder = self._admit(self.app, scope, receive, send)
-        try:
-            await answering
-        finally:
-            if responder is not None and responder.is_open():
-                await responder.aclose()
+    @returns_coroutine
+    def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
+        # No coroutine of ours around the app's: each request would pay for it, and nothing is left to do after it.
+        return self._admit(self.app, scope, receive, send)

@@ -10,6 +10,8 @@ from typing import Any
 from starlette.requests import Request
 
 from portal_gateway.errors import GatewayError, Problem, SettingsError
+from portal_gateway.front_door import FrontDoor
+from portal_gateway.gateway import Gateway
 from portal_gateway.middleware import PortalGatewayMiddleware
 from portal_gateway.observe.events import Events
 from portal_gateway.portal.answers import Answers
@@ -29,14 +31,16 @@ from portal_gateway.wire.urls import local_path
 class Sidecar:
     """The app that is served, and the parts of it that an operator may want to look at."""
 
-    app: PortalGatewayMiddleware
+    app: ASGIApp
+    gateway: Gateway
+    front_door: FrontDoor
     pages: ErrorPages
     proxy: UpstreamProxy
 
     async def aclose(self) -> None:
         """Close all connections, those to the app behind first. For servers that do not run the app's lifespan."""
         await self.proxy.aclose()
-        await self.app.gateway.aclose()
+        await self.gateway.aclose()
 
 
 def create_sidecar(config: Settings | Mapping[str, Any] | str | os.PathLike[str]) -> ASGIApp:
@@ -57,8 +61,10 @@ def build_sidecar(settings: Settings) -> Sidecar:
     )
     proxy = UpstreamProxy(upstreams, trusted=TrustedPeers(settings.trusted_proxies))
     pages = ErrorPages(settings)
-    app = PortalGatewayMiddleware(pages.around(proxy), settings, compress=settings.compress)
-    return Sidecar(app, pages, proxy)
+    app = PortalGatewayMiddleware(proxy, settings, compress=settings.compress)
+    # Outermost, since the gateway keeps the head of a page until its body comes: an upstream that breaks off in between
+    # has not been seen to answer yet.
+    return Sidecar(pages.around(app), app.gateway, app.front_door, pages, proxy)
 
 
 def sidecar_problems(settings: Settings) -> list[Problem]:

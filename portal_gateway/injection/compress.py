@@ -29,7 +29,7 @@ IS_COMPRESSIBLE_TYPE: Memo[bytes, bool] = Memo(
 
 
 class CompressedSend:
-    """Wraps `send` for one request. Call `aclose` when the app has returned or failed."""
+    """Wraps `send` for one request. The head goes out with the first bytes of the body."""
 
     def __init__(self, send: Send, method: str, request_headers: RawHeaders) -> None:
         """`request_headers` are the client's own."""
@@ -39,19 +39,15 @@ class CompressedSend:
         self._start: Message | None = None
         self._encoder: Encoder | None = None
 
-    async def send(self, message: Message) -> None:
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             await self._on_start(message)
         elif message["type"] == "http.response.body" and (self._start is not None or self._encoder is not None):
             await self._on_body(message)
         else:
-            await self.aclose()
+            if self._start is not None:
+                await self._send(self._take_start())
             await self._send(message)
-
-    async def aclose(self) -> None:
-        """Send a head that the app left without a body."""
-        if self._start is not None:
-            await self._send(self._take_start())
 
     async def _on_start(self, start: Message) -> None:
         headers: RawHeaders = list(start.get("headers", ()))

@@ -17,8 +17,10 @@ from portal_gateway.wire.asgi import RawHeaders, Scope, Send
 
 
 class PageResponder:
-    """The `send` that the app gets for one request whose answer may be a page: say first where it goes `through`. If
-    it is open when the app has returned or failed, call `aclose`."""
+    """The `send` that the app gets for one request whose answer may be a page: say first where it goes `through`.
+
+    It holds nothing that has to be closed: what the app leaves unfinished, the server sees to be so.
+    """
 
     _send: Send
     # From when it is known that the page is injected.
@@ -71,15 +73,6 @@ class PageResponder:
         kind: str = message["type"]
         return self._on_start(message) if kind == "http.response.start" else self._send(message)
 
-    def is_open(self) -> bool:
-        """Whether `aclose` may have something to do."""
-        return self._stream is not None and self._stream.is_open()
-
-    async def aclose(self) -> None:
-        """Stop waiting for decisions, and send a head that the app left without a body."""
-        if self._stream is not None:
-            await self._stream.aclose()
-
     def _on_start(self, message: Start) -> Awaitable[None]:
         sent = message.get("headers", ())
         headers = h.as_pairs(sent)
@@ -122,8 +115,6 @@ class PageResponder:
 class CompressedPage(PageResponder):
     """A responder whose messages are compressed on their way."""
 
-    _compressed: CompressedSend
-
     def __init__(
         self, injector: Injector, scope: Scope, page: PagePlacements, client_headers: RawHeaders, *, revalidates: bool
     ) -> None:
@@ -132,19 +123,8 @@ class CompressedPage(PageResponder):
         self._client_headers = client_headers
 
     def through(self, send: Send) -> None:
-        self._compressed = CompressedSend(send, self.scope["method"], self._client_headers)
-        super().through(self._compressed.send)
+        super().through(CompressedSend(send, self.scope["method"], self._client_headers))
 
     def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
         made = super().whole(status, headers, body)
         return None if made is None else compressed_whole(coding_for(self._client_headers), *made)
-
-    def is_open(self) -> bool:
-        return True  # what the compression holds back, nobody else knows of
-
-    async def aclose(self) -> None:
-        try:
-            if super().is_open():
-                await super().aclose()
-        finally:
-            await self._compressed.aclose()

@@ -21,7 +21,7 @@ from portal_gateway.wire.asgi import Message, Scope, Send
 
 
 class PageStream:
-    """What the app sends after the head of a page. If it is open when the app has returned or failed, call `aclose`."""
+    """What the app sends after the head of a page."""
 
     _rewrite: Rewrite | None = None
     # Whether everything from now on passes.
@@ -54,16 +54,6 @@ class PageStream:
                 return self._on_body(body, last)
             return self._on_first_body(self._take_start(), body, last)
         return self._on_other(message)
-
-    def is_open(self) -> bool:
-        """Whether `aclose` may have something to do."""
-        return not self._passes
-
-    async def aclose(self) -> None:
-        """Stop waiting for decisions, and send a head that the app left without a body."""
-        self._drop_rewrite()
-        if self._start is not None:
-            await self._begin_original(self._take_start(), "no_body")
 
     def _on_first_body(self, start: Start, body: bytes, last: bool) -> Awaitable[None]:
         """With luck the whole page, which goes out in one piece with its exact length."""

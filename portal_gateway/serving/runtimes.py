@@ -47,11 +47,11 @@ class Runtimes:
 
     def is_ours(self, path: str) -> bool:
         """Whether `path` is one of the gateway's own, which the app behind never sees."""
-        return self._current.sidecar.app.front_door.is_own(path)
+        return self._current.sidecar.front_door.is_own(path)
 
     def mount_path(self) -> str:
         """Where the gateway's own paths begin."""
-        return self._current.sidecar.app.gateway.settings.mount_path
+        return self._current.sidecar.gateway.settings.mount_path
 
     def replace(self, sidecar: Sidecar) -> None:
         """Requests that come from now on are for `sidecar`."""
@@ -69,7 +69,7 @@ class Runtimes:
         conditions = {
             "portal_gateway_vendor_conditions": {
                 labels(portal=portal, condition=condition): 1.0
-                for portal, condition in self._current.sidecar.app.gateway.events.conditions
+                for portal, condition in self._current.sidecar.gateway.events.conditions
             }
         }
         return added([self._past, conditions, *(runtime.samples() for runtime in (self._current, *self._retired))])
@@ -79,7 +79,7 @@ class Runtimes:
         sidecar = self._current.sidecar
         failing = [upstream.origin.address for upstream in sidecar.proxy.upstreams.all if upstream.is_failing]
         away = [f"upstream {address}: failed the last request that it was asked" for address in failing]
-        conditions = sidecar.app.gateway.events.conditions
+        conditions = sidecar.gateway.events.conditions
         return away + sorted(f"portal {portal}: {condition}" for portal, condition in conditions)
 
     def _close_if_over(self, runtime: Runtime) -> None:
@@ -105,7 +105,7 @@ class Runtime:
 
     def samples(self) -> Samples:
         upstreams = self.sidecar.proxy.upstreams.all
-        return added([event_samples(self.sidecar.app.gateway.events.counts), *map(_upstream_samples, upstreams)])
+        return added([event_samples(self.sidecar.gateway.events.counts), *map(_upstream_samples, upstreams)])
 
 
 def _upstream_samples(upstream: Upstream) -> Samples:

@@ -33,8 +33,8 @@ class StraightPath:
         self._observer = observer
 
     def __call__(self, connection: Connection, request: RequestHead, scope: Scope) -> StraightCycle | None:
-        app = self._runtimes.sidecar.app
-        door, settings = app.front_door, app.gateway.settings
+        sidecar = self._runtimes.sidecar
+        door, settings = sidecar.front_door, sidecar.gateway.settings
         path = route_path(scope)
         signs_out = settings.logout is not None and path in settings.logout.paths
         if signs_out or settings.server_timing:
@@ -58,7 +58,7 @@ class StraightPassage:
     def __init__(self, runtimes: Runtimes, observer: RequestObserver, scope: Scope, page: PagePlacements | str) -> None:
         self._runtimes = runtimes
         self._sidecar = runtimes.sidecar
-        self._scope = self._admit(self._sidecar.app.front_door, scope, page)
+        self._scope = self._admit(self._sidecar.front_door, scope, page)
         # Last, since what is counted as begun has to end.
         self._observed = observer.begin(self._scope)
         self._runtime = runtimes.enter()
@@ -82,7 +82,7 @@ class StraightPassage:
             for name, value in headers:
                 if name == b"content-type" and IS_COMPRESSIBLE_TYPE[value]:  # pages are, too
                     return None
-            self._sidecar.app.gateway.events.not_injected("content_type" if status == 200 else "status")
+            self._sidecar.gateway.events.not_injected("content_type" if status == 200 else "status")
         return self._observed.named(headers)
 
     def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
@@ -91,19 +91,19 @@ class StraightPassage:
         return None if made is None else (self._observed.named(made[0]), made[1])
 
     def around(self, relay: ASGIApp) -> ASGIApp:
-        relay = self._sidecar.pages.around(relay)
+        responder = self._responder
+        assert responder is not None
 
-        async def injecting(_: Scope, receive: Receive, send: Send) -> None:
-            responder = self._responder
-            assert responder is not None
-            responder.through(self._named(send))
-            try:
-                await relay(self._scope, receive, responder)
-            finally:
-                if responder.is_open():
-                    await responder.aclose()
+        def injecting(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            responder.through(send)
+            return relay(scope, receive, responder)
 
-        return injecting
+        answering = self._sidecar.pages.around(injecting)
+
+        def naming(_: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            return answering(self._scope, receive, self._named(send))
+
+        return naming
 
     def failed(self, error: GatewayError) -> ASGIApp:
         async def answering(_: Scope, receive: Receive, send: Send) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
+import uvicorn
+from asgiref.compatibility import is_double_callable
 from gateway_kit import (
     BROWSER,
     FETCH,
@@ -20,6 +23,7 @@ from gateway_kit import (
     settings,
     wrapped,
 )
+from hypercorn.utils import is_asgi
 
 from portal_gateway import PortalGatewayMiddleware
 from portal_gateway.errors import SettingsError
@@ -135,6 +139,26 @@ async def test_it_can_be_subclassed() -> None:
     response = Response()
     await Noticing(PageApp(), settings(NAV))(http_scope("/page", *BROWSER), receive, response.send)
     assert (seen, response.status) == (["/page"], 200)
+
+
+def test_servers_take_it_for_an_app_of_asgi_3() -> None:
+    """They look whether calling it gives a coroutine, each in its own way, and would call anything else otherwise."""
+    app = PortalGatewayMiddleware(PageApp(), settings(NAV))
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    assert config.interface == "asgi3"
+    assert is_asgi(app)
+    assert not is_double_callable(app)
+
+
+@pytest.mark.parametrize(
+    "scope", [http_scope("/page", *BROWSER), http_scope("/portal/-/nothing"), {"type": "lifespan"}]
+)
+async def test_it_gives_a_coroutine(gateway: Make, scope: dict[str, Any]) -> None:
+    """Event loops make a task of nothing else."""
+    answering = gateway(PageApp(), NAV)(scope, receive, send)
+    assert inspect.iscoroutine(answering)
+    answering.close()
 
 
 class TestPassThrough:
@@ -312,7 +336,9 @@ class TestPages:
         await gateway(spy, NAV)(http_scope("/", *FETCH, extensions={"http.response.pathsend": {}}), receive, send)
         assert "http.response.pathsend" in spy.scope["extensions"]
 
-    async def test_an_app_that_dies_after_the_head_dies_as_before(self, gateway: Make) -> None:
+    async def test_an_app_that_dies_before_the_body_leaves_the_answer_to_the_server(self, gateway: Make) -> None:
+        """Which has seen no head yet, and can still say that something went wrong."""
+
         async def dying(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": [HTML, (b"content-length", b"99")]})
             raise LookupError("the app's own")
@@ -320,8 +346,7 @@ class TestPages:
         response = Response()
         with pytest.raises(LookupError):
             await gateway(dying, NAV)(http_scope(user="jane"), receive, response.send)
-        assert response.headers == [HTML, (b"content-length", b"99")]
-        assert not response.complete
+        assert response.messages == []
 
     async def test_an_app_that_dies_in_the_body_leaves_it_incomplete(self, gateway: Make) -> None:
         async def dying(scope: Any, receive: Any, send: Any) -> None:

@@ -140,6 +140,28 @@ async def test_an_app_that_is_away_is_said_counted_and_logged() -> None:
         assert straight.metrics.value("portal_gateway_requests_in_flight", kind="app") == 0
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"compress": False}, {"server_timing": True}], ids=["straight", "as-is", "layers"]
+)
+async def test_an_app_that_breaks_off_before_its_page_begins_has_not_answered(more: dict[str, Any]) -> None:
+    """The head waits for the body, so there is still a way to say what happened."""
+    head = PAGE.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+    async def breaking_off(state: Upstream, reader: Any, writer: Any) -> None:
+        await state.read_head(reader)
+        writer.write(head)
+        await writer.drain()
+
+    async with upstream(breaking_off) as app, served(app.port, **more) as straight:
+        answer = await ask(straight.port, get(b"/", b"accept: text/html", b"connection: close"))
+        assert answer.status == 502
+        assert b">Try again</a>" in answer.body
+        [line] = straight.logged()
+        assert line["status"] == 502
+        assert header(answer, b"x-request-id") == line["request_id"].encode()
+        assert straight.metrics.value("portal_gateway_requests_in_flight", kind="app") == 0
+
+
 async def test_a_client_that_leaves_is_logged_without_a_status() -> None:
     async def silent(state: Upstream, reader: Any, writer: Any) -> None:
         await state.read_head(reader)

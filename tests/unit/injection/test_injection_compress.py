@@ -39,11 +39,10 @@ class Exchange:
         self.compressed = CompressedSend(self.response.send, method, list(request))
 
     async def run(self, *chunks: bytes, status: int = 200, headers: Any = (HTML,)) -> Response:
-        await self.compressed.send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await self.compressed({"type": "http.response.start", "status": status, "headers": list(headers)})
         for number, chunk in enumerate(chunks, start=1):
             more = number < len(chunks)
-            await self.compressed.send({"type": "http.response.body", "body": chunk, "more_body": more})
-        await self.compressed.aclose()
+            await self.compressed({"type": "http.response.body", "body": chunk, "more_body": more})
         return self.response
 
 
@@ -60,12 +59,12 @@ class TestBody:
     @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
     async def test_each_message_can_be_read_at_once(self, coding: str) -> None:
         exchange, stream = Exchange((b"accept-encoding", coding.encode())), decoder(coding.encode())
-        await exchange.compressed.send({"type": "http.response.start", "status": 200, "headers": [HTML]})
+        await exchange.compressed({"type": "http.response.start", "status": 200, "headers": [HTML]})
         for piece in (b"<p>first", b"", b"<p>second"):
             before = len(exchange.response.chunks)
-            await exchange.compressed.send({"type": "http.response.body", "body": piece, "more_body": True})
+            await exchange.compressed({"type": "http.response.body", "body": piece, "more_body": True})
             assert b"".join(stream.decode(b"".join(exchange.response.chunks[before:]))) == piece
-        await exchange.compressed.send({"type": "http.response.body"})
+        await exchange.compressed({"type": "http.response.body"})
         assert [*stream.decode(exchange.response.chunks[-1]), *stream.finish()] == []
         assert exchange.response.header("content-length") is None
         assert exchange.response.complete
@@ -160,16 +159,19 @@ class TestHead:
 
 
 class TestMessages:
-    async def test_a_head_without_a_body_is_sent_in_the_end(self) -> None:
-        response = await Exchange(ALL).run()
-        assert [message["type"] for message in response.messages] == ["http.response.start"]
+    async def test_a_head_without_a_body_goes_out_before_what_comes_instead(self) -> None:
+        exchange = Exchange(ALL)
+        response = await exchange.run()
+        assert response.messages == []
+        await exchange.compressed({"type": "http.response.pathsend", "path": "/srv/page.html"})
+        assert [message["type"] for message in response.messages] == ["http.response.start", "http.response.pathsend"]
         assert response.header("content-encoding") is None
 
     async def test_other_messages_survive_in_order(self) -> None:
         exchange = Exchange(ALL)
-        await exchange.compressed.send({"type": "http.response.early_hint", "links": []})
+        await exchange.compressed({"type": "http.response.early_hint", "links": []})
         await exchange.run(BODY)
-        await exchange.compressed.send({"type": "http.response.trailers", "headers": []})
+        await exchange.compressed({"type": "http.response.trailers", "headers": []})
         types = [message["type"].rpartition(".")[2] for message in exchange.response.messages]
         assert types == ["early_hint", "start", "body", "trailers"]
 
@@ -177,8 +179,8 @@ class TestMessages:
         headers = [HTML, length(BODY)]
         message = {"type": "http.response.start", "status": 200, "headers": headers}
         exchange = Exchange(ALL)
-        await exchange.compressed.send(message)
-        await exchange.compressed.send({"type": "http.response.body", "body": BODY})
+        await exchange.compressed(message)
+        await exchange.compressed({"type": "http.response.body", "body": BODY})
         assert (headers, message["headers"]) == ([HTML, length(BODY)], headers)
 
 

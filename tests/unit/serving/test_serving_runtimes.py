@@ -153,7 +153,7 @@ async def test_troubles_are_said_while_they_last() -> None:
 async def test_a_condition_at_the_vendor_is_a_trouble_and_a_gauge() -> None:
     current = sidecar("http://127.0.0.1:9")
     app = Runtimes(current)
-    events = current.app.gateway.events
+    events = current.gateway.events
     events.alerted("success", "breaker_open")
     assert app.troubles() == ["portal success: breaker_open"]
     name = "portal_gateway_vendor_conditions"

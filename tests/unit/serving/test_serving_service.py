@@ -33,7 +33,7 @@ def test_a_reload_takes_the_file_as_it_is_now(config: Path, caplog: pytest.LogCa
     assert service.settings.upstream == "http://127.0.0.1:1"
     sidecar = service.reload()
     assert sidecar is not None
-    assert service.settings.upstream == sidecar.app.gateway.settings.upstream == "http://127.0.0.1:2"
+    assert service.settings.upstream == sidecar.gateway.settings.upstream == "http://127.0.0.1:2"
     assert messages(caplog) == []
 
 
