@@ -24,6 +24,8 @@ from portal_gateway.wire.requests import is_below, own_origin, route_path
 from portal_gateway.wire.trust import strip_headers
 from portal_gateway.wire.urls import origin_of
 
+# Said once more: compiled code looks a name from elsewhere up each time.
+_SUBREQUEST: Final = SUBREQUEST_KEY
 # Ways of sending a body that we could not look into.
 _OPAQUE_BODIES: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 
@@ -58,7 +60,7 @@ class FrontDoor:
         """What answers the request."""
         scope = as_dict(given)
         kind: str = scope["type"]
-        if kind != "http" or SUBREQUEST_KEY in scope:
+        if kind != "http" or _SUBREQUEST in scope:
             return self._no_page(app, scope, receive, send)
         scope = self.believed(scope)
         path = route_path(scope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from portal_gateway.access.directory import Directory, Portal
 from portal_gateway.errors import GatewayError, IdentityError
@@ -24,8 +24,8 @@ _Refusals: TypeAlias = tuple[str | None, ...]
 """For each slot why the user is shown nothing there, or None."""
 _Key: TypeAlias = tuple[Plan, str | None, _Refusals]
 """The plan, the root path, and the refusals: all that outcomes at hand follow from."""
-_GRANTED = Verdict.GRANTED
-_TEMPLATE_ERROR = "template_error"
+_GRANTED: Final = Verdict.GRANTED
+_TEMPLATE_ERROR: Final = "template_error"
 
 
 class PageDecider:
@@ -164,5 +164,5 @@ def _root_path(scope: Scope) -> str:
     return str(root).rstrip("/") if root else ""
 
 
-_NOBODY = Access.deny("anonymous")
-_UNCLEAR = Access.unknown("identity_unavailable")
+_NOBODY: Final = Access.deny("anonymous")
+_UNCLEAR: Final = Access.unknown("identity_unavailable")

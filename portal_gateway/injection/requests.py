@@ -36,8 +36,10 @@ def refusal(method: str, noted: RawHeaders) -> str | None:
     """`request_refusal` of a request with these fields of note."""
     if method != "GET" and method != "HEAD":
         return "method"
-    if not noted:
-        return None
+    return _refusal_by(noted) if noted else None
+
+
+def _refusal_by(noted: RawHeaders) -> str | None:
     destination = None
     for name, value in noted:
         if name == b"sec-fetch-dest" and destination is None:

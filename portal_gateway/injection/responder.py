@@ -84,7 +84,7 @@ class PageResponder:
             reason = self._injector.reason_for(error)
         if reason is None:
             return self._on_page(message, headers)
-        if reason == "not_modified" and self._revalidates:
+        if self._revalidates and reason == "not_modified":
             message = {**message, "headers": self._injector.tags.response_headers(headers)}
         return self._leave_alone(message, reason)
 

@@ -1,6 +1,5 @@
 /* portal_gateway.html._compiled: the way in from Python. */
 
-#define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>

@@ -1,11 +1,20 @@
 /* portal_gateway.wire._compiled: names of headers that are looked for in every request. */
 
-#define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The stable ABI has calls for what one version of Python lets us look at directly (setup.py). */
+#ifdef Py_LIMITED_API
+#define PyBytes_AS_STRING PyBytes_AsString
+#define PyBytes_GET_SIZE PyBytes_Size
+#define PyList_GET_ITEM PyList_GetItem
+#define PyList_GET_SIZE PyList_Size
+#define PyTuple_GET_ITEM PyTuple_GetItem
+#define PyTuple_GET_SIZE PyTuple_Size
+#endif
 
 typedef unsigned char Byte;
 
@@ -66,26 +75,39 @@ static int is_among(const HeaderNames *self, const Byte *name, size_t size)
     return 0;
 }
 
+/* The name of a header, or NULL if that is none. */
+static PyObject *name_of(PyObject *field)
+{
+    PyObject *name = PyTuple_Check(field) && PyTuple_GET_SIZE(field) ? PyTuple_GET_ITEM(field, 0) : NULL;
+    return name && PyBytes_Check(name) ? name : NULL;
+}
+
+static PyObject *refused(PyObject *found)
+{
+    PyErr_SetString(PyExc_TypeError, "headers are a list of tuples that begin with a name as bytes");
+    Py_XDECREF(found);
+    return NULL;
+}
+
 static PyObject *among(PyObject *object, PyObject *headers)
 {
     const HeaderNames *self = (const HeaderNames *)object;
+    if (!PyList_Check(headers))
+        return refused(NULL);
     PyObject *found = PyList_New(0);
-    Py_ssize_t count = found ? PyList_Size(headers) : -1;
+    Py_ssize_t count = found ? PyList_GET_SIZE(headers) : 0;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *field = PyList_GetItem(headers, i);
-        PyObject *name = field ? PyTuple_GetItem(field, 0) : NULL;
-        char *bytes;
-        Py_ssize_t size;
-        if (!name || PyBytes_AsStringAndSize(name, &bytes, &size) < 0 ||
-            (is_among(self, (const Byte *)bytes, (size_t)size) && PyList_Append(found, field) < 0))
-            break;
+        PyObject *field = PyList_GET_ITEM(headers, i);
+        PyObject *name = name_of(field);
+        if (!name)
+            return refused(found);
+        if (is_among(self, (const Byte *)PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)) &&
+            PyList_Append(found, field) < 0) {
+            Py_DECREF(found);
+            return NULL;
+        }
     }
-    if (!PyErr_Occurred())
-        return found;
-    if (!PyErr_ExceptionMatches(PyExc_MemoryError))
-        PyErr_SetString(PyExc_TypeError, "headers are a list of tuples that begin with a name as bytes");
-    Py_XDECREF(found);
-    return NULL;
+    return found;
 }
 
 static int by_slot(const void *one, const void *other)
