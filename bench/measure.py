@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 import psutil
 
 from bench import load
+from bench.result import Result
 from bench.servers import Server
 
 CONNECTIONS = 32
@@ -30,18 +31,6 @@ class Case:
     server: Server
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Result:
-    """Medians over the rounds. `spread` is the range of the CPU figure as a share of its median."""
-
-    cpu_us: float
-    requests_per_s: float
-    p50_ms: float
-    p99_ms: float
-    rss_mb: float
-    spread: float
 
 
 @dataclass(frozen=True)
@@ -105,6 +94,7 @@ def _result(samples: Sequence[_Sample]) -> Result:
     loads, costs = [sample.seen for sample in samples], [sample.cpu_us for sample in samples]
     cost = statistics.median(costs)
     return Result(
+        costs_us=costs,
         cpu_us=cost,
         requests_per_s=statistics.median(seen.requests_per_s for seen in loads),
         p50_ms=statistics.median(seen.p50_ms for seen in loads),

@@ -60,7 +60,7 @@ def run(rounds: int, seconds: float) -> list[Table]:
     for name, _, _, _, must, _ in _ROWS:
         ours, plain = results[name], results[f"{name}, bare app"]
         more = {"req/s": round(ours.requests_per_s), "p99 ms": ours.p99_ms, "RSS MB": ours.rss_mb}
-        rows.append(ratio_row(name, ours.cpu_us, plain.cpu_us, must, **more, spread=round(ours.spread, 2)))
+        rows.append(ratio_row(name, ours, plain, must, **more, spread=round(ours.spread, 2)))
     note = (
         "Yardstick: the same app without the gateway. Each round has processes of its own. Unless it says session, the"
         " user comes from headers. `made before`: another middleware in the gateway's place sends an answer that the"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers import node
+from bench.result import Result
 from portal_gateway import __version__
 from portal_gateway.http11 import cycle
 
@@ -93,13 +94,13 @@ class Table:
         )
 
 
-def ratio_row(case: str, ours_us: float, yardstick_us: float, must: float | None, **more: Cell) -> dict[str, Cell]:
+def ratio_row(case: str, ours: Result, yardstick: Result, must: float | None, **more: Cell) -> dict[str, Cell]:
     """A row that compares CPU per request: 1 means as cheap as the yardstick, 2 half as expensive."""
     return {
         "case": case,
-        "cpu us": ours_us,
-        "yardstick us": yardstick_us,
-        "ratio": round(yardstick_us / ours_us, 3),
+        "cpu us": ours.cpu_us,
+        "yardstick us": yardstick.cpu_us,
+        "ratio": round(ours.ratio(yardstick), 3),
         "must reach": must,
         **more,
     }

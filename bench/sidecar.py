@@ -15,11 +15,12 @@ import yaml
 
 from bench import host, in_front, pages, stalled
 from bench.load import LOAD_CPU
-from bench.measure import Case, Result, fetch, interleaved, rss_mb
+from bench.measure import Case, fetch, interleaved, rss_mb
 from bench.middleware import FETCH, NAVIGATION, USER
 from bench.peers import PEERS, nginx
 from bench.peers.proxy import NotInstalled, Proxy, written
 from bench.report import Cell, Goal, Table, ratio_row
+from bench.result import Result
 from bench.servers import Server, free_port, running, uvicorn
 
 _OURS = "Portal Gateway"
@@ -161,14 +162,14 @@ def _yardstick_table(results: Mapping[str, Result]) -> Table:
         more = {"req/s": round(ours.requests_per_s), "p50 ms": ours.p50_ms, "p99 ms": ours.p99_ms}
         theirs_rate = {"yardstick req/s": round(theirs.requests_per_s)}
         spread = round(ours.spread, 2)
-        rows.append(ratio_row(name, ours.cpu_us, theirs.cpu_us, must, **more, **theirs_rate, spread=spread))
+        rows.append(ratio_row(name, ours, theirs, must, **more, **theirs_rate, spread=spread))
     return Table("Sidecar", rows, _NOTE, Goal("ratio"))
 
 
 def _peers_table(
     name: str, path: str, proxies: Sequence[Proxy], results: Mapping[str, Result], links: Mapping[str, int], absent: str
 ) -> Table:
-    ours_us = results[_case(_OURS, path)].cpu_us
+    ours = results[_case(_OURS, path)]
     rows: list[dict[str, Cell]] = []
     for proxy in proxies:
         case = _case(proxy.name, path)
@@ -177,7 +178,7 @@ def _peers_table(
             {
                 "proxy": proxy.name,
                 "cpu us": result.cpu_us,
-                "ratio": round(result.cpu_us / ours_us, 2),
+                "ratio": round(ours.ratio(result), 2),
                 "must reach": proxy.must,
                 "req/s": round(result.requests_per_s),
                 "p50 ms": result.p50_ms,
