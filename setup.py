@@ -2,7 +2,7 @@
 
 Always, where there is a C compiler, the extensions of the rooms `html` and `wire`: one build serves every Python from
 3.11 on, except those without the GIL, which have no stable ABI yet. Without a compiler the package is whole, with
-Python in their place (runs.py and speedups.py, header_names.py).
+Python in their place (runs.py and speedups.py, header_names.py, first_look.py).
 
 With PORTAL_GATEWAY_COMPILE=1 also what each request and page passes through, for one version of Python, by mypyc
 (https://mypyc.readthedocs.io): the same sources at half of the cost. Wheels and the image are made that way. What is

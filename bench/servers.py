@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import portal_gateway
 
@@ -57,11 +59,26 @@ def running(
         _end(process)
 
 
-def uvicorn(factory: str, port: int) -> list[str]:
-    """The command that serves an app factory under uvicorn on uvloop and httptools."""
+PACKAGES = Path(portal_gateway.__file__).parent.parent
+
+
+@contextmanager
+def package_copied() -> Iterator[Path]:
+    """A directory with a copy of the package, for programs that are to have it elsewhere in memory."""
+    with TemporaryDirectory() as directory:
+        for source in PACKAGES.glob("portal_gateway*"):
+            if source.is_dir():
+                shutil.copytree(source, Path(directory, source.name))
+            else:
+                shutil.copy(source, directory)
+        yield Path(directory)
+
+
+def uvicorn(factory: str, port: int, packages: Path = PACKAGES) -> list[str]:
+    """The command that serves an app factory under uvicorn on uvloop and httptools, with our package in `packages`."""
     options = ["--factory", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
     # uvicorn looks for modules in the working directory first, where the package is not compiled.
-    options += ["--app-dir", str(Path(portal_gateway.__file__).parent.parent)]
+    options += ["--app-dir", str(packages)]
     return [sys.executable, "-m", "uvicorn", factory, *options, "--no-access-log", "--log-level", "critical"]
 
 

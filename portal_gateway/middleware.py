@@ -43,4 +43,6 @@ class PortalGatewayMiddleware:
     @returns_coroutine
     def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> Awaitable[None]:
         # No coroutine of ours around the app's: each request would pay for it, and nothing is left to do after it.
-        return self._admit(self.app, scope, receive, send)
+        app, admitted, send = self._admit(self.app, scope, send)
+        # As the method that it is: Python finds that of an app's class sooner than what `app(...)` stands for.
+        return app.__call__(admitted, receive, send)

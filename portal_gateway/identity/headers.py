@@ -45,7 +45,7 @@ class HeadersSource:
         """The user the proxy names. Raises IdentityError if the headers are ambiguous or not UTF-8."""
         if not self._trusted.trusts(scope):
             return None
-        return self._user_of[tuple(self._ours(as_pairs(scope["headers"])))]
+        return self._user_of[tuple(self._ours(as_pairs(scope["headers"])) or ())]
 
     async def identify(self, scope: Scope) -> EndUser | None:
         """The same."""

@@ -96,13 +96,12 @@ def plan_injection(status: int, headers: RawHeaders, page: PagePlacements, own_o
 
     `own_origin` gives the page's origin as the browser sees it, for what 'self' means in its policies.
     """
-    return quick_refusal(status, headers) or plan_page(headers, page, lambda _: own_origin(), {})
+    refused = type_refusal(headers) or status_refusal(status)
+    return refused or plan_page(headers, page, lambda _: own_origin(), {})
 
 
-def quick_refusal(status: int, headers: RawHeaders) -> str | None:
-    """The one answer that has to be cheap: most responses are no pages, and their type says so."""
-    if status != 200:
-        return "not_modified" if status == 304 else "status"
+def type_refusal(headers: RawHeaders) -> str | None:
+    """What has to be found out cheaply: most responses say a type that is no page's."""
     for name, value in headers:
         # JSON is what most scripts get: told without hashing the value.
         if name == b"content-type" and (value == b"application/json" or not _is_page[value]):
@@ -110,10 +109,17 @@ def quick_refusal(status: int, headers: RawHeaders) -> str | None:
     return None
 
 
+def status_refusal(status: int) -> str | None:
+    """Why no page comes with this status, or None."""
+    if status == 200:
+        return None
+    return "not_modified" if status == 304 else "status"
+
+
 def plan_page(
     headers: RawHeaders, page: PagePlacements, own_origin: Callable[[Scope], str], scope: Scope
 ) -> Plan | str:
-    """`plan_injection` for the response to `scope`, if there is no `quick_refusal`."""
+    """`plan_injection` for the response to `scope`, if neither its type nor its status refuse."""
     eligible = _ELIGIBLE[tuple([field for field in headers if _decides[field[0]]])]
     if isinstance(eligible, str):
         return eligible
@@ -173,12 +179,12 @@ _PLANS: Final = Memo(_plan, max_entries=512, max_key=512)
 
 def response_refusal(status: int, headers: HeaderPairs) -> str | None:
     """Why this response is left alone whatever the rules say, or None."""
-    if status == 304:
-        return "not_modified"
-    if status != 200:
-        return "status"
-    content_type = h.first(headers, b"content-type") or b""
-    if not _is_page[content_type]:
+    content_type = h.first(headers, b"content-type")
+    if content_type is not None and not _is_page[content_type]:
+        return "content_type"
+    if (refused := status_refusal(status)) is not None:
+        return refused
+    if content_type is None:
         return "content_type"
     if h.first(headers, MARK) is not None:
         return "already_injected"

@@ -32,11 +32,11 @@ def request_refusal(scope: Scope) -> str | None:
     return refusal(scope["method"], fields_of_note(h.as_pairs(scope["headers"])))
 
 
-def refusal(method: str, noted: RawHeaders) -> str | None:
+def refusal(method: str, noted: RawHeaders | None) -> str | None:
     """`request_refusal` of a request with these fields of note."""
     if method != "GET" and method != "HEAD":
         return "method"
-    return _refusal_by(noted) if noted else None
+    return None if noted is None else _refusal_by(noted)
 
 
 def _refusal_by(noted: RawHeaders) -> str | None:
@@ -74,14 +74,14 @@ _REFUSALS: Final = Memo(_refusal, max_entries=256, max_key=2048)
 
 
 def page_request_headers(
-    headers: RawHeaders, noted: RawHeaders, tags: LoaderTags, *, uncompressed: bool = False
+    headers: RawHeaders, noted: RawHeaders | None, tags: LoaderTags, *, uncompressed: bool = False
 ) -> tuple[RawHeaders, bool]:
     """The request as the host app gets it when its page may be injected, and whether it carries a validator of ours.
 
     `noted` are the fields of note in `headers`. No ranges, since a part of a page has no use for us; no coding that we
     could not decode, or none at all.
     """
-    concerned = [field for field in noted if field[0] in _CHANGED]
+    concerned = [field for field in noted if field[0] in _CHANGED] if noted else []
     if not (concerned or uncompressed):
         return headers, False
     accepted = [value for name, value in concerned if name == b"accept-encoding"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal_gateway.injection.compress import CompressedSend, coding_for, compressed_whole
 from portal_gateway.injection.injector import Injector, Start
-from portal_gateway.injection.plan import plan_page, quick_refusal
+from portal_gateway.injection.plan import plan_page, status_refusal, type_refusal
 from portal_gateway.injection.rules import PagePlacements
 from portal_gateway.injection.sending import held
 from portal_gateway.injection.stream import PageStream
@@ -28,17 +28,28 @@ class PageResponder:
     # Whether it is known that nothing is.
     _passes = False
 
-    def __init__(self, injector: Injector, scope: Scope, page: PagePlacements, *, revalidates: bool) -> None:
-        """`scope` is the app's; `revalidates` says that the request carries a validator of ours."""
+    def __init__(
+        self,
+        injector: Injector,
+        scope: Scope,
+        page: PagePlacements,
+        *,
+        revalidates: bool = False,
+        client_headers: RawHeaders | None = None,
+    ) -> None:
+        """`scope` is the app's; `revalidates` says that the request carries a validator of ours. The response is
+        compressed for the client of whom these `client_headers` came, if they are given."""
         #: The request as the app gets it.
         self.scope = scope
         self._injector = injector
         self._page = page
         self._revalidates = revalidates
+        self._client_headers = client_headers
 
     def through(self, send: Send) -> None:
         """Send the response there."""
-        self._send = send
+        compressed = self._client_headers
+        self._send = send if compressed is None else CompressedSend(send, self.scope["method"], compressed)
 
     def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
         """The head and body that a response which is all there gets, with snippets in it and nothing to wait for. None
@@ -47,7 +58,8 @@ class PageResponder:
             return None
         injector, page = self._injector, self._page
         try:
-            plan = quick_refusal(status, headers) or plan_page(headers, page, injector.own_origin, self.scope)
+            refused = type_refusal(headers) or status_refusal(status)
+            plan = refused or plan_page(headers, page, injector.own_origin, self.scope)
             outcomes = None if isinstance(plan, str) else injector.decider.at_hand(self.scope, plan)
             if isinstance(plan, str) or outcomes is None:
                 return None
@@ -60,7 +72,10 @@ class PageResponder:
         if misses is not None and all(misses):
             return None
         injector.count(outcomes, misses)
-        return [*plan.head(headers, injector.tags), (b"content-length", b"%d" % len(data))], data
+        head = [*plan.head(headers, injector.tags), (b"content-length", b"%d" % len(data))]
+        if self._client_headers is None:
+            return head, data
+        return compressed_whole(coding_for(self._client_headers), head, data)
 
     def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """No coroutine function itself: what is left alone goes to the server without one of ours in between."""
@@ -79,7 +94,7 @@ class PageResponder:
         if headers is not sent:  # perhaps a generator, which can be read once only
             message = {**message, "headers": headers}
         try:
-            reason = quick_refusal(message["status"], headers)
+            reason = type_refusal(headers) or status_refusal(message["status"])
         except Exception as error:
             reason = self._injector.reason_for(error)
         if reason is None:
@@ -110,21 +125,3 @@ class PageResponder:
     def _leave_alone(self, start: Start, reason: str) -> Awaitable[None]:
         self._passes = True
         return self._send(self._injector.left_alone(start, reason))
-
-
-class CompressedPage(PageResponder):
-    """A responder whose messages are compressed on their way."""
-
-    def __init__(
-        self, injector: Injector, scope: Scope, page: PagePlacements, client_headers: RawHeaders, *, revalidates: bool
-    ) -> None:
-        """`client_headers` are the request's as they came."""
-        super().__init__(injector, scope, page, revalidates=revalidates)
-        self._client_headers = client_headers
-
-    def through(self, send: Send) -> None:
-        super().through(CompressedSend(send, self.scope["method"], self._client_headers))
-
-    def whole(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:
-        made = super().whole(status, headers, body)
-        return None if made is None else compressed_whole(coding_for(self._client_headers), *made)

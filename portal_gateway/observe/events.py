@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Protocol
 
 from portal_gateway.models import Access, Verdict
 
@@ -21,6 +22,12 @@ class Counts(dict[Series, int]):
 
     def __missing__(self, series: Series) -> int:
         return 0
+
+
+class Counting(Protocol):
+    """What counts by itself, and is read and set back from here."""
+
+    number: int
 
 
 class Tally:
@@ -47,16 +54,21 @@ class Events:
         self._counts = Counts()
         self._tallies: dict[Series, Tally] = {}
         self._left_alone: dict[str, Tally] = {}
+        self._counting: list[tuple[Series, Counting]] = []
         self.conditions: set[tuple[str, str]] = set()
 
     @property
     def counts(self) -> Counts:
         """How often (event, portal or mode, reason) has happened."""
-        for series, tally in self._tallies.items():
-            if tally.number:
-                self._counts[series] += tally.number
-                tally.number = 0
+        for series, counting in [*self._tallies.items(), *self._counting]:
+            if counting.number:
+                self._counts[series] += counting.number
+                counting.number = 0
         return self._counts
+
+    def counted_by(self, counting: Counting, series: Series) -> None:
+        """`counting` counts `series`, too."""
+        self._counting.append((series, counting))
 
     def tally(self, series: Series) -> Tally:
         """What counts `series` from now on, for those who do that all the time."""

@@ -67,7 +67,7 @@ class StraightPassage:
         """The request as the app behind gets it."""
         scope = door.believed(scope)
         responder = door.page_responder(scope, page)
-        if not isinstance(responder, PageResponder):
+        if responder is None:
             return scope
         self._responder = responder
         return responder.scope
@@ -79,10 +79,13 @@ class StraightPassage:
         if self._responder is not None:
             if status == 304:  # perhaps to a validator of ours
                 return None
+            reason = "content_type" if status == 200 else "status"
             for name, value in headers:
-                if name == b"content-type" and IS_COMPRESSIBLE_TYPE[value]:  # pages are, too
-                    return None
-            self._sidecar.gateway.events.not_injected("content_type" if status == 200 else "status")
+                if name == b"content-type":
+                    if IS_COMPRESSIBLE_TYPE[value]:  # pages are, too
+                        return None
+                    reason = "content_type"
+            self._sidecar.gateway.events.not_injected(reason)
         return self._observed.named(headers)
 
     def changed(self, status: int, headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes] | None:

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from portal_gateway.wire.asgi import RawHeaders
 
-HeaderFilter: TypeAlias = Callable[[RawHeaders], RawHeaders]
-"""Those of some headers that are sought, in their order."""
+HeaderFilter: TypeAlias = Callable[[RawHeaders], RawHeaders | None]
+"""Those of some headers that are sought, in their order; None if there are none."""
 
 
 def fold_name(name: bytes) -> bytes:
@@ -24,11 +24,11 @@ class HeaderNamesInPython:
         self._names = frozenset(names)
         self._folded = folded
 
-    def among(self, headers: RawHeaders) -> RawHeaders:
+    def among(self, headers: RawHeaders) -> RawHeaders | None:
         names = self._names
         if self._folded:
-            return [field for field in headers if fold_name(field[0]) in names]
-        return [field for field in headers if field[0] in names]
+            return [field for field in headers if fold_name(field[0]) in names] or None
+        return [field for field in headers if field[0] in names] or None
 
 
 try:

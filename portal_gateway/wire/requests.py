@@ -102,7 +102,7 @@ def own_target(scope: Scope) -> str:
 
 def own_origin(scope: Scope, *, behind_proxy: bool) -> str:
     """The origin under which the browser asked. `behind_proxy`: X-Forwarded-Proto and -Host are to be believed."""
-    named = tuple(_ORIGIN_FIELDS(h.as_pairs(scope["headers"])))
+    named = tuple(_ORIGIN_FIELDS(h.as_pairs(scope["headers"])) or ())
     return _origin(scope.get("scheme", "http"), named, behind_proxy)
 
 

@@ -24,7 +24,7 @@ class TrustedPeers:
         client = scope.get("client")
         if client is None:
             return False
-        peer = tuple(client)  # servers may send a list
+        peer = client if isinstance(client, tuple) else tuple(client)  # servers may send a list
         return self._contains[peer[0]]
 
     def _lookup(self, address: object) -> bool:
@@ -41,4 +41,4 @@ class TrustedPeers:
 def strip_headers(headers: RawHeaders, unwanted: HeaderFilter) -> RawHeaders:
     """`headers` without those that `unwanted` picks; the same object when it picks none."""
     picked = unwanted(headers)
-    return [field for field in headers if field not in picked] if picked else headers
+    return headers if picked is None else [field for field in headers if field not in picked]

@@ -1,20 +1,10 @@
-/* portal_gateway.wire._compiled: names of headers that are looked for in every request. */
+/* Names of headers that are looked for in every request: see header_names.py. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The stable ABI has calls for what one version of Python lets us look at directly (setup.py). */
-#ifdef Py_LIMITED_API
-#define PyBytes_AS_STRING PyBytes_AsString
-#define PyBytes_GET_SIZE PyBytes_Size
-#define PyList_GET_ITEM PyList_GetItem
-#define PyList_GET_SIZE PyList_Size
-#define PyTuple_GET_ITEM PyTuple_GetItem
-#define PyTuple_GET_SIZE PyTuple_Size
-#endif
+#include "wire.h"
 
 typedef unsigned char Byte;
 
@@ -89,25 +79,32 @@ static PyObject *refused(PyObject *found)
     return NULL;
 }
 
+static int add(PyObject **found, PyObject *field)
+{
+    if (!*found)
+        *found = PyList_New(0);
+    return *found ? PyList_Append(*found, field) : -1;
+}
+
 static PyObject *among(PyObject *object, PyObject *headers)
 {
     const HeaderNames *self = (const HeaderNames *)object;
     if (!PyList_Check(headers))
         return refused(NULL);
-    PyObject *found = PyList_New(0);
-    Py_ssize_t count = found ? PyList_GET_SIZE(headers) : 0;
+    PyObject *found = NULL;
+    Py_ssize_t count = PyList_GET_SIZE(headers);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *field = PyList_GET_ITEM(headers, i);
         PyObject *name = name_of(field);
         if (!name)
             return refused(found);
         if (is_among(self, (const Byte *)PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name)) &&
-            PyList_Append(found, field) < 0) {
-            Py_DECREF(found);
+            add(&found, field) < 0) {
+            Py_XDECREF(found);
             return NULL;
         }
     }
-    return found;
+    return found ? found : Py_NewRef(Py_None);
 }
 
 static int by_slot(const void *one, const void *other)
@@ -174,11 +171,12 @@ static void dealloc(PyObject *object)
 }
 
 static PyMethodDef methods[] = {
-    {"among", among, METH_O, "among(headers): those of the headers, a list of pairs, that have one of the names."},
+    {"among", among, METH_O,
+     "among(headers): those of the headers, a list of pairs, that have one of the names; None if none has."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyType_Slot type_slots[] = {
+static PyType_Slot slots[] = {
     {Py_tp_doc, "HeaderNames(names, *, folded=False): see header_names.py."},
     {Py_tp_new, new},
     {Py_tp_dealloc, dealloc},
@@ -186,33 +184,9 @@ static PyType_Slot type_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec type_spec = {
+PyType_Spec header_names = {
     .name = "portal_gateway.wire._compiled.HeaderNames",
     .basicsize = sizeof(HeaderNames),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = type_slots,
+    .slots = slots,
 };
-
-static int add_type(PyObject *module)
-{
-    PyObject *type = PyType_FromModuleAndSpec(module, &type_spec, NULL);
-    int added = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
-    Py_XDECREF(type);
-    return added;
-}
-
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, add_type},
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "portal_gateway.wire._compiled",
-    .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__compiled(void)
-{
-    return PyModuleDef_Init(&definition);
-}

@@ -238,7 +238,7 @@ class TestFaults:
         assert p.counts["not_injected", "", "internal_error"] == 1
 
     @pytest.mark.interpreted
-    @pytest.mark.parametrize("step", ["quick_refusal", "plan_page"])
+    @pytest.mark.parametrize("step", ["type_refusal", "status_refusal", "plan_page"])
     async def test_in_the_plan(self, parts: Make, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
         p = parts(NAV)
         monkeypatch.setattr(f"portal_gateway.injection.responder.{step}", lambda *_: 1 / 0)

@@ -6,7 +6,7 @@ import pytest
 from prometheus_text import Metrics
 
 from portal_gateway.models import Access
-from portal_gateway.observe.events import Events
+from portal_gateway.observe.events import Events, Tally
 from portal_gateway.observe.exposition import exposition
 from portal_gateway.observe.metrics import FAMILIES, event_samples, samples_of
 
@@ -58,7 +58,7 @@ def test_every_event_becomes_a_sample_of_a_known_metric() -> None:
         if name.startswith("_") or name == "recovered":
             continue
         given: dict[str, object] = {"access": Access.unknown("vendor_busy"), "error": ValueError("x"), "happened": ()}
-        given["series"] = ("injected", "success", "decided")
+        given |= {"series": ("injected", "success", "decided"), "counting": Tally()}
         method(*[given.get(parameter, parameter) for parameter in inspect.signature(method).parameters])
     assert len(events.counts) >= 14
     samples = event_samples(events.counts)
