@@ -27,7 +27,7 @@ from portal_gateway.wire.urls import origin_of
 
 # Said once more: compiled code looks a name from elsewhere up each time.
 _SUBREQUEST: Final = SUBREQUEST_KEY
-Admission: TypeAlias = tuple[ASGIApp, Scope, Send]
+Answering: TypeAlias = tuple[ASGIApp, Scope, Send]
 """What answers a request, and the scope and `send` that it gets."""
 # Ways of sending a body that we could not look into.
 _OPAQUE_BODIES: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
@@ -64,7 +64,7 @@ class FrontDoor:
             gateway.decider, gateway.tags, gateway.events, self._own_origin, settings.server_timing
         )
 
-    def admit(self, app: ASGIApp, given: MutableMapping[str, Any], send: Send) -> Admission:
+    def admit(self, app: ASGIApp, given: MutableMapping[str, Any], send: Send) -> Answering:
         """What answers the request, `app` or something of ours in its place, with the scope and `send` for it."""
         scope = as_dict(given)
         kind: str = scope["type"]
@@ -86,7 +86,7 @@ class FrontDoor:
             return app, changed, responder
         return app, changed, self._first_look(changed, page, send)
 
-    def _no_page(self, app: ASGIApp, scope: Scope, send: Send) -> Admission:
+    def _no_page(self, app: ASGIApp, scope: Scope, send: Send) -> Answering:
         """What is not asked for by a client over HTTP."""
         if scope["type"] == "lifespan":
             return Lifespan(app, self._gateway.aclose), scope, send

@@ -309,8 +309,20 @@ class TestPages:
         await gateway(inner, NAV)(scope, receive, response.send)
         assert inner.scopes[0] is scope
 
-    async def test_what_is_no_page_leaves_by_the_servers_own_send(self, gateway: Make) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": [JSON]}
+    @pytest.mark.parametrize(
+        ("status", "kind", "reason"),
+        [
+            (200, JSON, "content_type"),
+            (404, JSON, "content_type"),
+            (200, (b"content-type", b"application/problem+json"), "content_type"),
+            (404, HTML, "status"),
+            (304, (b"etag", b'"a"'), "not_modified"),
+        ],
+    )
+    async def test_what_is_no_page_leaves_by_the_servers_own_send(
+        self, gateway: Make, status: int, kind: Any, reason: str
+    ) -> None:
+        start = {"type": "http.response.start", "status": status, "headers": [kind]}
         body = {"type": "http.response.body", "body": b"{}"}
 
         async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -322,8 +334,10 @@ class TestPages:
         async def note(message: Any) -> None:
             sent.append(message)
 
-        await gateway(app, NAV)(http_scope("/", user="jane"), receive, note)
+        app_with_gateway = gateway(app, NAV)
+        await app_with_gateway(http_scope("/", user="jane"), receive, note)
         assert [message is given for message, given in zip(sent, (start, body), strict=True)] == [True, True]
+        assert app_with_gateway.gateway.events.counts == {("not_injected", "", reason): 1}
 
     async def test_ways_to_send_a_body_past_us_are_withheld(self, gateway: Make) -> None:
         inner = PageApp()
