@@ -21,3 +21,7 @@ class FirstLooks:
     number: int
     def __init__(self, others: Others) -> None: ...
     def at(self, scope: Scope, page: Any, send: Send, /) -> Send: ...
+
+@final
+class FirstLook:
+    """One request of FirstLooks, which alone make it."""

@@ -152,7 +152,7 @@ class TestMemory:
     async def test_nothing_is_held_on_to(self) -> None:
         kind: Any = _compiled.FirstLooks
         scope, page, send = {"path": "/"}, object(), Sink()
-        counted = [scope, page, send, kind, _compiled.FirstLook, START, START["headers"], JSON]  # type: ignore[attr-defined]
+        counted = [scope, page, send, kind, _compiled.FirstLook, START, START["headers"], JSON]
         before = [sys.getrefcount(one) for one in counted]
         for _ in range(100):
             looks = kind(Sink)
@@ -205,4 +205,4 @@ def test_it_takes_scope_page_and_send(wrong: Any) -> None:
 
 def test_a_look_is_made_by_looks_only() -> None:
     with pytest.raises(TypeError):
-        _compiled.FirstLook()  # type: ignore[attr-defined]
+        _compiled.FirstLook()
