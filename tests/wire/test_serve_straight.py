@@ -86,6 +86,27 @@ async def test_what_is_for_the_app_is_counted_logged_and_named_once() -> None:
         assert straight.metrics.value("portal_gateway_requests_in_flight", kind="app") == 0
 
 
+@pytest.mark.parametrize("straight_on", [True, False], ids=["straight", "through the layers"])
+@pytest.mark.parametrize(
+    ("status", "header_lines", "reason"),
+    [
+        pytest.param(b"200 OK", b"content-type: image/png\r\n", "content_type", id="image"),
+        pytest.param(b"404 Not Found", b"content-type: image/png\r\n", "content_type", id="image-404"),
+        pytest.param(b"404 Not Found", b"", "status", id="no-type-404"),
+        pytest.param(b"200 OK", b"", "content_type", id="no-type"),
+    ],
+)
+async def test_what_is_no_page_is_counted_alike_on_both_ways(
+    straight_on: bool, status: bytes, header_lines: bytes, reason: str
+) -> None:
+    response = b"HTTP/1.1 " + status + b"\r\n" + header_lines + b"content-length: 2\r\n\r\nok"
+    more = {} if straight_on else {"logout": {"paths": ["/a"]}}
+    async with upstream(answering(response)) as app, served(app.port, **more) as straight:
+        await ask(straight.port, get(b"/a", b"connection: close"))
+        assert straight.taken == ([b"/a"] if straight_on else [])
+        assert straight.runtimes.sidecar.gateway.events.counts == {("not_injected", "", reason): 1}
+
+
 @pytest.mark.parametrize(
     ("more", "target"),
     [
